@@ -1,0 +1,47 @@
+SPARK ?= 4.1
+PYTHON ?= python3
+VENV := .venv$(if $(filter-out 4.1,$(SPARK)),-$(SPARK))
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export PYSPARK_PYTHON := $(BIN)/python
+# What every Spark and Kafka here runs on; a shell function, for it needs the environment that setup makes.
+JAVA = JAVA_HOME=$$(python -m emr.jars java)
+
+help:            ## prints this
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+setup: $(VENV)/.ready  ## makes .venv with everything pinned, and fetches the jars (SPARK=3.5 makes .venv-3.5)
+
+demo: setup      ## 200,000 events through a real broker and the real job, killed half-way (KEEP=1 keeps it all up)
+	@python -m tests.kit.demo $(if $(KEEP),--keep)
+
+run: setup       ## runs the job on a local master: make run ARGS="--bootstrap-servers … --topics … --table …"
+	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path kafka-$(SPARK) s3-$(SPARK)) jobs/ingest.py $(ARGS)
+
+test:            ## every test on both Spark lines (T=sink: only tests/test_sink.py; LINES=4.1: only that line)
+	@$(foreach line,$(LINES),$(MAKE) --no-print-directory test-line SPARK=$(line) &&) true
+LINES ?= 4.1 3.5
+
+test-line: setup
+	@echo "== Spark $(SPARK)"
+	@$(JAVA) python -m pytest $(if $(T),tests/test_$(T).py)
+
+lint: setup      ## checks style and imports
+	ruff check . && ruff format --check .
+
+fmt: setup       ## formats the code
+	ruff check --fix . && ruff format .
+
+clean:           ## removes what setup, tests and runs made
+	rm -rf .venv .venv-* .jars .pytest_cache .ruff_cache .hypothesis *.egg-info spark-warehouse artifacts
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.ready: setup.py emr/jars.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.11 …")'
+	@echo "== Spark $(SPARK): installing into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@python -m pip install --quiet --disable-pip-version-check -e '.[spark$(subst .,,$(SPARK)),dev]'
+	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
+	@touch $@
+
+.PHONY: help setup demo run test test-line lint fmt clean

@@ -1,0 +1,184 @@
+"""What a flag's text may be: each function here gives the value, or complains in argparse's way.
+
+Standard library only.
+"""
+
+import re
+from argparse import ArgumentTypeError
+from datetime import datetime
+from pathlib import Path
+
+UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000}
+SIZES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+AVAILABLE_NOW = "available-now"
+
+# Options of Spark's Kafka reader that may be set; every other name is a property of the Kafka client.
+READER_OPTIONS = {
+    "fetchOffset.numRetries",
+    "fetchOffset.retryIntervalMs",
+    "groupIdPrefix",
+    "kafkaConsumer.pollTimeoutMs",
+    "maxRecordsPerPartition",
+    "minPartitions",
+}
+# What the job or Spark decides: setting one of these would break a promise or be refused by Spark.
+OWNED_OPTIONS = {
+    "assign": "--topics",
+    "auto.offset.reset": "--starting",
+    "bootstrap.servers": "--bootstrap-servers",
+    "enable.auto.commit": None,
+    "endingOffsets": None,
+    "failOnDataLoss": None,
+    "group.id": None,
+    "includeHeaders": None,
+    "interceptor.classes": None,
+    "isolation.level": None,
+    "key.deserializer": None,
+    "maxOffsetsPerTrigger": "--max-records",
+    "maxTriggerDelay": "--max-wait",
+    "minOffsetsPerTrigger": "--min-records",
+    "startingOffsets": "--starting",
+    "startingOffsetsByTimestamp": "--starting",
+    "startingTimestamp": "--starting",
+    "subscribe": "--topics",
+    "subscribePattern": "--topics-pattern",
+    "value.deserializer": None,
+}
+# Kafka options whose values are no secret and may be printed.
+PRINTABLE_OPTIONS = READER_OPTIONS | {
+    "client.dns.lookup",
+    "client.id",
+    "fetch.max.bytes",
+    "fetch.max.wait.ms",
+    "fetch.min.bytes",
+    "max.partition.fetch.bytes",
+    "max.poll.records",
+    "receive.buffer.bytes",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "request.timeout.ms",
+    "sasl.mechanism",
+    "security.protocol",
+}
+
+
+def servers(text: str) -> str:
+    for server in text.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ArgumentTypeError(f"{server!r} is not HOST:PORT")
+    return ",".join(server.strip() for server in text.split(","))
+
+
+def names(text: str) -> tuple[str, ...]:
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise ArgumentTypeError(f"{text!r} has an empty name")
+    return found
+
+
+def pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as wrong:
+        raise ArgumentTypeError(f"{text!r} is not a regular expression: {wrong}") from None
+    return text
+
+
+def function(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text):
+        raise ArgumentTypeError(f"{text!r} is not package.module:function")
+    return text
+
+
+def place(text: str) -> str:
+    """A table's place: `s3://bucket/prefix` or an absolute local path."""
+    text = anywhere(text)
+    if "://" in text and bucket(text) is None:
+        raise ArgumentTypeError(f"{text!r} is neither s3://bucket/prefix nor a local folder")
+    if bucket(text) is not None and not re.fullmatch(r"s3a?://[^/]+/.+", text):
+        raise ArgumentTypeError(f"{text!r} needs a prefix below the bucket: s3://bucket/prefix")
+    if re.search(r"[\x00-\x1f?#*{}\[\]]|//", re.sub(r"^s3a?://", "", text)):
+        raise ArgumentTypeError(f"{text!r} has characters that Spark would take for a pattern")
+    return text
+
+
+def anywhere(text: str) -> str:
+    """A URI without a trailing slash; a local one as an absolute path."""
+    if not text.strip():
+        raise ArgumentTypeError("is empty")
+    if re.match(r"file:/", text):
+        text = re.sub(r"^file:/+", "/", text)
+    return text.rstrip("/") if "://" in text else str(Path(text).expanduser().absolute().resolve())
+
+
+def duration(text: str) -> int:
+    found = re.fullmatch(r"(\d+)(ms|s|min|m|h)", text)
+    if not found:
+        raise ArgumentTypeError(f"{text!r} is not a duration: write 500ms, 60s, 5m or 1h")
+    return int(found[1]) * UNITS[found[2]]
+
+
+def trigger(text: str) -> int | str:
+    return text if text == AVAILABLE_NOW else duration(text)
+
+
+def count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
+def size(text: str) -> int:
+    found = re.fullmatch(r"(\d+)(KiB|MiB|GiB)", text)
+    if not found or int(found[1]) == 0:
+        raise ArgumentTypeError(f"{text!r} is not a size: write 64MiB, 128MiB or 1GiB")
+    return int(found[1]) * SIZES[found[2]]
+
+
+def starting(text: str) -> str | int:
+    """`earliest`, `latest`, or a time as milliseconds since 1970."""
+    if text in ("earliest", "latest"):
+        return text
+    try:
+        at = datetime.fromisoformat(re.sub(r"Z$", "+00:00", text))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ArgumentTypeError(f"{text!r} is not earliest, latest or a time with its zone (2026-11-01T00:00:00Z)")
+    return int(at.timestamp() * 1000)
+
+
+def schema(text: str) -> str:
+    """The DDL itself; a name without blanks is taken for a file that holds it."""
+    if re.search(r"\s", text.strip()):
+        return text.strip()
+    try:
+        return Path(text).expanduser().read_text(encoding="utf-8").strip()
+    except OSError as wrong:
+        raise ArgumentTypeError(
+            f"{text!r} is neither a schema ('id BIGINT, at TIMESTAMP') nor a file: {wrong.strerror}"
+        ) from None
+
+
+def kafka_option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    bare = name.strip().removeprefix("kafka.")
+    if not equals or not bare:
+        raise ArgumentTypeError(f"{name!r} is not NAME=VALUE")
+    if bare in OWNED_OPTIONS:
+        instead = f"use {OWNED_OPTIONS[bare]}" if OWNED_OPTIONS[bare] else "the job sets it itself"
+        raise ArgumentTypeError(f"{bare} can't be set: {instead}")
+    return (bare if bare in READER_OPTIONS else f"kafka.{bare}"), value
+
+
+def bucket(uri: str) -> str | None:
+    """The bucket of an S3 URI; none for anything else."""
+    found = re.match(r"s3a?://([^/]+)", uri)
+    return found[1] if found else None
+
+
+def inside(inner: str, outer: str) -> bool:
+    """Whether `inner` is `outer` or lies below it; `s3://` and `s3a://` are one place."""
+    inner, outer = (re.sub(r"^s3a://", "s3://", uri) + "/" for uri in (inner, outer))
+    return inner.startswith(outer)

