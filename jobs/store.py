@@ -1,0 +1,227 @@
+"""The few verbs that the ledger and the sink need of a store, for local folders and S3.
+
+Every place is a URI as `settings` gives it: `s3://bucket/prefix` or an absolute path.
+"""
+
+import contextlib
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from jobs import flags
+
+ABSENT = {"404", "NoSuchKey", "NotFound"}
+EXISTS = {"412", "PreconditionFailed"}
+CONFLICT = {"409", "ConditionalRequestConflict"}  # another create of the key was under way: ask again
+UNKNOWN_HEADER = {"501", "NotImplemented"}
+LARGEST_COPY = 5 * 2**30  # S3 copies up to 5 GiB in one request
+REQUESTS_AT_ONCE = 16
+
+
+class Entry(NamedTuple):
+    name: str  # relative to the listed folder
+    bytes: int
+
+
+class Local:
+    """A POSIX file system. Hard links make files appear whole, and never replace one."""
+
+    def create(self, uri: str, data: bytes) -> bool:
+        """Whether `uri` now holds `data` because it was absent, or held just these bytes already."""
+        temporary = self._written(uri, data)
+        try:
+            os.link(temporary, uri)
+            return True
+        except FileExistsError:
+            return self.read(uri) == data
+        finally:
+            temporary.unlink()
+
+    def replace(self, uri: str, data: bytes) -> None:
+        os.replace(self._written(uri, data), uri)
+
+    def _written(self, uri: str, data: bytes) -> Path:
+        path = Path(uri)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        return temporary
+
+    def read(self, uri: str) -> bytes | None:
+        try:
+            return Path(uri).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def exists(self, uri: str) -> bool:
+        return os.path.exists(uri)
+
+    def files(self, folder: str, after: str = "") -> Iterator[Entry]:
+        """Every file below `folder` whose name sorts after `after`; hidden ones, Hadoop's checksums, left out."""
+        found = (Path(root, name) for root, _, names in os.walk(folder) for name in names if not name.startswith("."))
+        entries = sorted((path.relative_to(folder).as_posix(), path) for path in found)
+        return (Entry(name, path.stat().st_size) for name, path in entries if name > after)
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders right below `folder`."""
+        return [entry.name for entry in os.scandir(folder) if entry.is_dir()] if os.path.isdir(folder) else []
+
+    def copy(self, source: str, target: str, size: int) -> bool:
+        """Whether `target` exists now; never replaces it. False: the source is gone."""
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            return False
+        return True
+
+    def delete(self, folder: str) -> None:
+        """Removes everything below `folder`, and it. What another process removed meanwhile is no error."""
+        for root, folders, names in os.walk(folder, topdown=False):
+            for name in names:
+                Path(root, name).unlink(missing_ok=True)
+            for name in folders:
+                _rmdir(Path(root, name))
+        _rmdir(Path(folder))
+
+    def discard(self, uri: str) -> None:
+        Path(uri).unlink(missing_ok=True)
+
+
+def _rmdir(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone, or filled again by its owner
+        path.rmdir()
+
+
+class S3:
+    """Amazon S3 and what speaks its protocol; retries with back-off are botocore's standard mode."""
+
+    def __init__(self, client=None):
+        retries = {"mode": "standard", "total_max_attempts": 8}
+        self.client = client or boto3.client(
+            "s3", config=Config(retries=retries, max_pool_connections=REQUESTS_AT_ONCE)
+        )
+
+    def create(self, uri: str, data: bytes) -> bool:
+        """Whether `uri` now holds `data` because it was absent, or held just these bytes already.
+
+        The second case is our own request, applied though its response was lost: botocore sent it again.
+        """
+        for wait in (0.1, 0.2, 0.4, 0.8, None):
+            try:
+                self.client.put_object(**_at(uri), Body=data, IfNoneMatch="*")
+                return True
+            except ClientError as error:
+                if _code(error) in EXISTS:
+                    break
+                if _code(error) not in CONFLICT or wait is None:
+                    raise
+                time.sleep(wait)
+        return self.read(uri) == data
+
+    def replace(self, uri: str, data: bytes) -> None:
+        self.client.put_object(**_at(uri), Body=data)
+
+    def read(self, uri: str) -> bytes | None:
+        try:
+            return self.client.get_object(**_at(uri))["Body"].read()
+        except ClientError as error:
+            if _code(error) in ABSENT:
+                return None
+            raise
+
+    def exists(self, uri: str) -> bool:
+        try:
+            self.client.head_object(**_at(uri))
+            return True
+        except ClientError as error:
+            if _code(error) in ABSENT:
+                return False
+            raise
+
+    def files(self, folder: str, after: str = "") -> Iterator[Entry]:
+        """Every object below `folder` whose name sorts after `after`; folder markers left out."""
+        at = _at(folder + "/")
+        for page in self._pages(at, StartAfter=at["Key"] + after):
+            for item in page.get("Contents", []):
+                if not item["Key"].endswith("/"):
+                    yield Entry(item["Key"][len(at["Key"]) :], item["Size"])
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders right below `folder`."""
+        at = _at(folder + "/")
+        pages = self._pages(at, Delimiter="/")
+        found = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", []))
+        return [prefix[len(at["Key"]) : -1] for prefix in found]
+
+    def copy(self, source: str, target: str, size: int) -> bool:
+        """Whether `target` exists now; a store that can't be asked not to replaces it. False: the source is gone."""
+        try:
+            if size > LARGEST_COPY:
+                self.client.copy(_at(source), **_at(target))
+            else:
+                self._copy_if_absent(source, target)
+        except ClientError as error:
+            if _code(error) in ABSENT:
+                return False
+            if _code(error) not in EXISTS:
+                raise
+        return True
+
+    def _copy_if_absent(self, source: str, target: str) -> None:
+        request = {**_at(target), "CopySource": _at(source)}
+        try:
+            self.client.copy_object(**request, IfNoneMatch="*")
+        except ClientError as error:
+            if _code(error) not in UNKNOWN_HEADER:
+                raise
+            self.client.copy_object(**request)
+
+    def delete(self, folder: str) -> None:
+        """Removes everything below `folder`, folder markers too."""
+        at = _at(folder + "/")
+        for page in self._pages(at):
+            self._delete(at["Bucket"], (item["Key"] for item in page.get("Contents", [])))
+
+    def discard(self, uri: str) -> None:
+        self._delete(_at(uri)["Bucket"], [_at(uri)["Key"]])
+
+    def _pages(self, at: dict[str, str], **more) -> Iterator[dict]:
+        return self.client.get_paginator("list_objects_v2").paginate(Bucket=at["Bucket"], Prefix=at["Key"], **more)
+
+    def _delete(self, bucket: str, keys: Iterable[str]) -> None:
+        objects = [{"Key": key} for key in keys]
+        if not objects:
+            return
+        failed = self.client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get("Errors")
+        if failed:
+            raise OSError(f"s3://{bucket}/{failed[0]['Key']} can't be deleted: {failed[0].get('Message')}")
+
+
+def _at(uri: str) -> dict[str, str]:
+    bucket, key = re.fullmatch(r"s3a?://([^/]+)/(.*)", uri).groups()
+    return {"Bucket": bucket, "Key": key}
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]
+
+
+Store = Local | S3
+
+
+def store_of(uri: str) -> Store:
+    return S3() if flags.bucket(uri) else Local()

@@ -1,0 +1,224 @@
+"""The one writer of a table: claims its ledger, commits batches to it, publishes their files.
+
+Spark-free: everything goes through a store's verbs, so that a test can interleave two writers and crash them anywhere.
+"""
+
+import dataclasses
+import json
+import socket
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+
+from jobs import flags, ledger
+from jobs.ledger import Batch, Claim, File, Positions, Record, Unreadable
+from jobs.store import REQUESTS_AT_ONCE, Store
+
+HINT_EVERY = 10  # records
+
+
+class Fenced(Exception):
+    """Another driver took the ledger over: this one may not write any more."""
+
+
+class Unusable(Exception):
+    """The store, or what lies in it, can't keep the promise; a person has to look."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """URIs of the table, its quarantine and the state, as `settings` gives them."""
+
+    table: str
+    quarantine: str
+    state: str
+
+
+class Writer:
+    """`claim` makes this driver the table's writer; `positions` are the offsets to continue from."""
+
+    def __init__(self, store: Store, places: Places, application: str):
+        self.store = store
+        self.places = places
+        self.id = uuid.uuid4().hex
+        self.application = application
+        self.seq = -1
+        self.attempts = 0
+        self.positions: Positions = {}
+        self.last_batch: Batch | None = None
+
+    def prove(self) -> None:
+        """The store refuses a second create of one key; raises `Unusable` where it doesn't."""
+        probe = f"{self.places.state}/staging/{self.id}-probe/object"
+        try:
+            kept = self.store.create(probe, b"first") and not self.store.create(probe, b"second")
+            kept = kept and self.store.read(probe) == b"first"
+        finally:
+            self.store.discard(probe)
+        if not kept:
+            raise Unusable(
+                f"--state: the store of {self.places.state} lets an object be created twice, so two drivers could both "
+                "commit one batch; use a store that honours If-None-Match, such as Amazon S3"
+            )
+
+    def claim(self, resume: Callable[[Positions | None], Positions]) -> None:
+        """This driver is the only one that can commit, and what was committed before is published.
+
+        `resume` turns the table's positions (none for a new table) into those to continue from.
+        """
+        while True:
+            last = self._last()
+            if last is None and self._orphaned():
+                continue
+            if last:
+                self._take_over(last)
+            positions = ledger.joined(resume(last.positions if last else None), self.positions)
+            # Listed before the claim: these writers can't commit after it. A later driver's folder is not among them.
+            left_over = self.store.folders(f"{self.places.state}/staging")
+            if self._create(
+                Claim(**self._signature(), positions=positions, last_batch=self.last_batch and self.last_batch.seq)
+            ):
+                break
+        self._hint()
+        self._remove(left_over)
+
+    def resume(self) -> None:
+        """This writer is level with the ledger again, after a failure whose outcome isn't known; raises `Fenced`."""
+        last = self._last()
+        if last is None or last.writer != self.id:
+            raise self._fenced(last)
+        self._take_over(last)
+        ours = (name for name in self.store.folders(f"{self.places.state}/staging") if name.startswith(self.id))
+        self._remove(ours)
+
+    def staging(self) -> str:
+        """A folder, below the state, to stage the next batch in: new at every call, so no leftover can get into it."""
+        self.attempts += 1
+        return f"staging/{self.id}-{self.seq + 1:012}-{self.attempts}"
+
+    def commit(self, **fields) -> Batch:
+        """The next batch's record: once it is created, the batch is in the table. Raises `Fenced`."""
+        positions = ledger.advanced(self.positions, fields["ranges"])
+        batch = Batch(**self._signature(), positions=positions, **fields)
+        if not self._create(batch):
+            raise self._fenced(self._read(batch.seq))
+        self.last_batch = batch
+        if batch.seq % HINT_EVERY == 0:
+            self._hint()
+        return batch
+
+    def publish(self, batch: Batch) -> None:
+        """Every file of `batch` is at its final key and its staging is gone; raises `Unusable` if a file is nowhere."""
+        self._copy(batch, self.store.copy)
+        self.store.delete(f"{self.places.state}/{batch.staging}")
+
+    def _copy(self, batch: Batch, copy: Callable[[str, str, int], bool]) -> None:
+        def there(move: tuple[str, str, File]) -> bool:
+            staged, target, file = move
+            return copy(staged, target, file.bytes) or self.store.exists(target)
+
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            moves = [*self._moves(batch)]
+            for is_there, (_, target, _) in zip(pool.map(there, moves), moves, strict=True):
+                if not is_there:
+                    raise Unusable(
+                        f"{target} of ledger record {ledger.name(batch.seq)} is gone and was not staged any more; "
+                        f"the batch holds offsets {json.dumps(batch.ranges)}: restore the file, or read them again"
+                    )
+
+    def _copy_if_absent(self, staged: str, target: str, size: int) -> bool:
+        """A file that a reader may have seen is left alone, also where the store can't refuse to replace it."""
+        return self.store.exists(target) or self.store.copy(staged, target, size)
+
+    def _moves(self, batch: Batch) -> Iterator[tuple[str, str, File]]:
+        for root, files in ((self.places.table, batch.table_files), (self.places.quarantine, batch.quarantine_files)):
+            for file in files:
+                yield f"{self.places.state}/{file.staged}", f"{root}/{file.final}", file
+
+    def _take_over(self, last: Record) -> None:
+        """The last batch is wholly published, and this writer stands behind `last`."""
+        self._refuse_other_places(last)
+        batch = last
+        if isinstance(last, Claim) and last.last_batch is not None:
+            batch = self._read(last.last_batch)
+        if isinstance(batch, Batch):
+            self._copy(batch, self._copy_if_absent)
+            self.last_batch = batch
+        self.seq, self.positions = last.seq, last.positions
+
+    def _refuse_other_places(self, last: Record) -> None:
+        for name in ("table", "quarantine"):
+            theirs, ours = getattr(last, name), getattr(self.places, name)
+            if not (flags.inside(theirs, ours) and flags.inside(ours, theirs)):
+                raise Unusable(f"--{name}: the ledger in {self.places.state} belongs to {theirs}, not to {ours}")
+
+    def _orphaned(self) -> bool:
+        """Raises `Unusable` when the places hold files without a ledger; true when a ledger has come up meanwhile."""
+        for root in (self.places.table, self.places.quarantine):
+            if next(iter(self.store.files(root)), None):
+                if self._last():
+                    return True
+                raise Unusable(
+                    f"--state: {root} has files, but {self.places.state} has no ledger: was --state mistyped? "
+                    f"If the ledger is lost, `python -m jobs.rebuild` makes it again from the table"
+                )
+        return False
+
+    def _remove(self, staged: Iterable[str]) -> None:
+        for folder in staged:
+            self.store.delete(f"{self.places.state}/staging/{folder}")
+
+    def _signature(self) -> dict:
+        return {
+            "seq": self.seq + 1,
+            "writer": self.id,
+            "host": socket.gethostname(),
+            "application": self.application,
+            "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "table": self.places.table,
+            "quarantine": self.places.quarantine,
+        }
+
+    def _create(self, record: Record) -> bool:
+        created = self.store.create(self._key(record.seq), ledger.encoded(record))
+        if created:
+            self.seq, self.positions = record.seq, record.positions
+        return created
+
+    def _read(self, seq: int) -> Record:
+        data = self.store.read(self._key(seq))
+        if data is None:
+            raise Unreadable(f"ledger record {ledger.name(seq)} is missing in {self.places.state}")
+        return ledger.decoded(seq, data)
+
+    def _last(self) -> Record | None:
+        """The highest record. The hint only says where to begin looking: a wrong one costs a full listing."""
+        hint = self.store.read(f"{self.places.state}/ledger/{ledger.HINT}") or b""
+        seqs = self._seqs(from_=int(hint)) if hint.isdigit() else []
+        seqs = seqs or self._seqs(from_=0)
+        last = ledger.last(seqs)
+        return None if last is None else self._read(last)
+
+    def _seqs(self, from_: int) -> list[int]:
+        """The record numbers from `from_` on; none if record `from_` itself isn't there, unless it is 0."""
+        after = ledger.name(from_ - 1) if from_ > 0 else ""
+        found = (ledger.number(entry.name) for entry in self.store.files(f"{self.places.state}/ledger", after))
+        seqs = [seq for seq in found if seq is not None]
+        return seqs if from_ in (0, *seqs[:1]) else []
+
+    def _hint(self) -> None:
+        self.store.replace(f"{self.places.state}/ledger/{ledger.HINT}", str(self.seq).encode())
+
+    def _key(self, seq: int) -> str:
+        return f"{self.places.state}/ledger/{ledger.name(seq)}"
+
+    def _fenced(self, by: Record | None) -> Fenced:
+        if by is None:
+            return Fenced(
+                f"the ledger in {self.places.state} is gone; this driver stops before it writes anything more"
+            )
+        return Fenced(
+            f"driver {by.writer} ({by.application} on {by.host}) took {self.places.state} over at {by.time} "
+            f"with ledger record {ledger.name(by.seq)}; this driver stops, nothing is lost"
+        )

@@ -1,0 +1,57 @@
+"""A real S3 over HTTP, by moto's server: what boto3 and S3A speak to in tests."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+
+
+class S3Server:
+    """`with S3Server(folder) as s3:` serves one empty bucket; `environment` points any AWS client at it."""
+
+    bucket = "floodmark"
+
+    def __init__(self, folder: Path):
+        self.log = folder / "s3.log"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {**CREDENTIALS, "AWS_ENDPOINT_URL_S3": self.url}
+
+    def __enter__(self) -> "S3Server":
+        command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(self.port)]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **CREDENTIALS})
+        for _ in range(100):
+            try:
+                self.client().create_bucket(Bucket=self.bucket)
+                return self
+            except BotoCoreError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.1)
+        self.process.kill()
+        raise RuntimeError(f"moto's server did not start:\n{self.log.read_text()[-2000:]}")
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def client(self):
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=CREDENTIALS["AWS_REGION"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=32),
+        )

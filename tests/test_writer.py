@@ -1,0 +1,233 @@
+"""The ledger's protocol: the job's own writer, several at once, stopped and killed anywhere."""
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from jobs import ledger, writer
+from jobs.ledger import File, Unreadable
+from jobs.writer import Fenced, Places, Unusable, Writer
+from tests.kit.interleaved import Crashed, Driver, Memory, Serial, interleave
+
+PLACES = Places("s3://b/table", "s3://b/table_quarantine", "s3://b/table_state")
+END = 9  # offsets in the one partition of the one topic
+FILES = 2  # files a batch
+
+
+@pytest.fixture(autouse=True)
+def copies_are_steps(monkeypatch):
+    monkeypatch.setattr(writer, "ThreadPoolExecutor", Serial)
+
+
+def claimed(store, name="app") -> Writer:
+    driver = Writer(store, PLACES, name)
+    driver.claim(lambda positions: positions or {"t": {0: 0}})
+    return driver
+
+
+def ingest(driver: Writer, upto: int, behind: int = 0):
+    """One batch as the sink makes it: from `behind` offsets before the position, staged in two files."""
+    start = max(driver.positions["t"][0] - behind, 0)
+    ranges = ledger.remaining({"t": {0: (start, upto)}}, driver.positions)
+    begin, end = ranges["t"][0]
+    staging = driver.staging()
+    files = []
+    for n in range(FILES):
+        rows = json.dumps([*range(begin + n, end, FILES)]).encode()
+        staged = f"{staging}/table/dt=1/part-{n}"
+        driver.store.replace(f"{PLACES.state}/{staged}", rows)
+        final = f"dt=1/{driver.seq + 1:012}-{n:05}.parquet"
+        files.append(File(staged=staged, final=final, bytes=len(rows), rows=1))
+    return driver.commit(
+        query="q", batch_id=0, staging=staging, ranges=ranges, table_files=tuple(files), quarantine_files=(), rows_in=0,
+        rows_written=0, rows_rejected=0, holes=0, transform="t", fingerprint="f",
+    )  # fmt: skip
+
+
+def drive(step: int, behind: int):
+    """A driver that ingests `step` offsets a batch until it is done, fenced or dead."""
+
+    def work(store):
+        driver = claimed(store)
+        while driver.positions["t"][0] < END:
+            driver.publish(ingest(driver, min(driver.positions["t"][0] + step, END), behind))
+
+    return work
+
+
+class Reader:
+    """Lists the table after every step, as any engine might."""
+
+    def __init__(self, store: Memory):
+        self.store = store
+        self.seen: dict[str, bytes] = {}
+
+    def look(self) -> Counter:
+        files = {uri: data for uri, data in self.store.objects.items() if uri.startswith(f"{PLACES.table}/")}
+        assert self.seen.items() <= files.items(), "a file vanished or changed"
+        self.seen = files
+        rows = Counter(row for data in files.values() for row in json.loads(data))
+        assert set(rows.values()) <= {1}, f"a row is there twice: {rows}"
+        return rows
+
+
+def every_record_once(schedule, drivers, overwrites=False):
+    """Whatever the order and the crashes: no row twice, none vanishes, and one more start completes the table."""
+    store = Memory(overwrites)
+    reader = Reader(store)
+    started = [Driver(drive(step, behind), store) for step, behind in drivers]
+    interleave(started, schedule, reader.look)
+    for driver in started:
+        assert driver.error is None or isinstance(driver.error, (Crashed, Fenced)), driver.error
+    last = Driver(drive(END, 0), store)
+    interleave([last], [], reader.look)
+    assert last.error is None, last.error
+    assert sorted(reader.look()) == [*range(END)], "rows are missing"
+    assert not store.files(f"{PLACES.state}/staging"), "staging was left behind"
+
+
+# One in twenty steps is a crash, so that drivers live long enough to meet.
+SCHEDULES = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 19).map(lambda n: n == 0)), max_size=120)
+DRIVERS = st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3)), min_size=2, max_size=3)
+
+
+@settings(max_examples=400, deadline=None)
+@given(SCHEDULES, DRIVERS)
+def test_every_record_is_in_the_table_once_whatever_two_or_three_drivers_do(schedule, drivers):
+    every_record_once(schedule, drivers)
+
+
+def test_the_same_drivers_duplicate_or_lose_records_on_a_store_that_overwrites():
+    @settings(
+        max_examples=400,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
+    )
+    @given(SCHEDULES, DRIVERS)
+    def broken(schedule, drivers):
+        every_record_once(schedule, drivers, overwrites=True)
+
+    with pytest.raises(AssertionError):
+        broken()
+
+
+def test_a_store_that_overwrites_is_refused():
+    Writer(Memory(), PLACES, "app").prove()
+    with pytest.raises(Unusable, match="created twice"):
+        Writer(Memory(overwrites=True), PLACES, "app").prove()
+
+
+def test_a_second_driver_fences_the_first_and_is_named():
+    store = Memory()
+    first = claimed(store, "app-1")
+    second = claimed(store, "app-2")
+    with pytest.raises(Fenced, match=f"{second.id}.*app-2"):
+        ingest(first, 3)
+    with pytest.raises(Fenced, match="app-2"):
+        first.resume()
+    second.publish(ingest(second, 3))
+    assert Reader(store).look() == Counter(range(3))
+
+
+def test_a_batch_that_was_committed_is_published_by_the_next_driver():
+    store = Memory()
+    ingest(claimed(store), 4)
+    assert not store.files(PLACES.table)
+    claimed(store)
+    assert Reader(store).look() == Counter(range(4))
+
+
+def test_a_driver_that_does_not_know_whether_its_record_was_created_finds_out():
+    store = Memory()
+    driver = claimed(store)
+    create = store.create
+    store.create = lambda uri, data: create(uri, data) and (_ for _ in ()).throw(TimeoutError)
+    with pytest.raises(TimeoutError):
+        ingest(driver, 4)
+    store.create = create
+    driver.resume()
+    assert driver.positions == {"t": {0: 4}}
+    assert Reader(store).look() == Counter(range(4))
+
+
+def test_a_late_sweep_leaves_a_newer_drivers_staging_alone():
+    """A driver stopped right after its claim, woken when another has a batch committed but not published."""
+    store = Memory()
+    slow = Driver(drive(END, 0), store)
+    while not any(ledger.number(entry.name) == 0 for entry in store.files(f"{PLACES.state}/ledger")):
+        slow.step()
+    newer = claimed(store)
+    batch = ingest(newer, 4)
+    while not slow.ended:
+        slow.step()
+    newer.publish(batch)
+    assert Reader(store).look() == Counter(range(4))
+
+
+def test_a_file_that_is_nowhere_stops_the_job_and_names_its_offsets():
+    store = Memory()
+    batch = ingest(claimed(store), 4)
+    store.discard(f"{PLACES.state}/{batch.files[1].staged}")
+    with pytest.raises(Unusable, match=r'00001\.parquet .* is gone.*"t": \{"0": \[0, 4\]\}'):
+        claimed(store)
+
+
+def test_a_full_table_without_a_ledger_is_refused():
+    store = Memory()
+    driver = claimed(store)
+    driver.publish(ingest(driver, 4))
+    store.delete(PLACES.state)
+    with pytest.raises(Unusable, match=r"has files, but .* has no ledger"):
+        claimed(store)
+
+
+def test_the_state_of_another_table_is_refused():
+    store = Memory()
+    claimed(store)
+    other = Writer(store, Places("s3://b/other", PLACES.quarantine, PLACES.state), "app")
+    with pytest.raises(Unusable, match=r"--table: the ledger .* belongs to s3://b/table, not to s3://b/other"):
+        other.claim(lambda positions: positions)
+    spelled_otherwise = Writer(store, Places("s3a://b/table", PLACES.quarantine, PLACES.state), "app")
+    spelled_otherwise.claim(lambda positions: positions)
+
+
+@pytest.mark.parametrize("hint", [None, b"", b"7", b"900", b"not a number"])
+def test_a_hint_that_is_missing_or_wrong_changes_nothing(hint):
+    store = Memory()
+    for upto in range(1, END):
+        driver = claimed(store)
+        driver.publish(ingest(driver, upto))
+    at = f"{PLACES.state}/ledger/{ledger.HINT}"
+    store.discard(at) if hint is None else store.replace(at, hint)
+    assert claimed(store).positions == {"t": {0: END - 1}}
+
+
+def test_a_missing_or_damaged_record_is_named_and_never_guessed():
+    store = Memory()
+    driver = claimed(store)
+    for upto in (1, 2, 3):
+        driver.publish(ingest(driver, upto))
+    whole = dict(store.objects)
+    store.discard(f"{PLACES.state}/ledger/{ledger.name(2)}")
+    with pytest.raises(Unreadable, match=r"000000000002\.json is missing"):
+        claimed(store)
+    store.objects = whole
+    at = f"{PLACES.state}/ledger/{ledger.name(3)}"
+    store.replace(at, store.read(at)[:-20])
+    with pytest.raises(Unreadable, match=r"000000000003\.json is damaged"):
+        claimed(store)
+
+
+def test_a_topic_that_is_not_read_for_a_while_is_remembered():
+    store = Memory()
+    driver = claimed(store)
+    driver.publish(ingest(driver, 4))
+    other = Writer(store, PLACES, "app")
+    other.claim(lambda positions: {"other": {0: 5}})
+    assert other.positions == {"other": {0: 5}, "t": {0: 4}}
