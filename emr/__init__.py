@@ -1,0 +1,1 @@
+"""How the job gets to a cluster; runs on a laptop or in CI."""
