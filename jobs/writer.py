@@ -76,12 +76,17 @@ class Writer:
             positions = ledger.joined(resume(last.positions if last else None), self.positions)
             # Listed before the claim: these writers can't commit after it. A later driver's folder is not among them.
             left_over = self.store.folders(f"{self.places.state}/staging")
-            if self._create(
-                Claim(**self._signature(), positions=positions, last_batch=self.last_batch and self.last_batch.seq)
-            ):
+            if self.begin(positions):
                 break
-        self._hint()
         self._remove(left_over)
+
+    def begin(self, positions: Positions) -> bool:
+        """Whether the next record is this writer's claim, made now."""
+        number = self.last_batch.seq if self.last_batch else None
+        claimed = self._create(Claim(**self._signature(), positions=positions, last_batch=number))
+        if claimed:
+            self._hint()
+        return claimed
 
     def resume(self) -> None:
         """This writer is level with the ledger again, after a failure whose outcome isn't known; raises `Fenced`."""
@@ -102,6 +107,7 @@ class Writer:
         positions = ledger.advanced(self.positions, fields["ranges"])
         batch = Batch(**self._signature(), positions=positions, **fields)
         if not self._create(batch):
+            self.store.delete(f"{self.places.state}/{batch.staging}")
             raise self._fenced(self._read(batch.seq))
         self.last_batch = batch
         if batch.seq % HINT_EVERY == 0:
@@ -161,7 +167,7 @@ class Writer:
                     return True
                 raise Unusable(
                     f"--state: {root} has files, but {self.places.state} has no ledger: was --state mistyped? "
-                    f"If the ledger is lost, `python -m jobs.rebuild` makes it again from the table"
+                    f"If the ledger is lost, `spark-submit jobs/rebuild.py` makes it again from the table"
                 )
         return False
 

@@ -1,0 +1,112 @@
+"""The contract between the rooms: what a transform must be, checked before the first record is read."""
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DateType, IntegralType, StringType
+
+from jobs.settings import JSON_RECORDS, Refused, Settings
+from transforms.envelope import ENVELOPE, KAFKA, REJECT, dated, enveloped
+
+Transform = Callable[[DataFrame], DataFrame]
+
+SAFE_VALUE = r"\A[A-Za-z0-9_.-]{1,128}\z"
+NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"  # readers take a folder of this name for a null
+PARTITION_TYPES = (StringType, DateType, IntegralType)
+# The nodes of a plan that gives one row for each record, whatever the other records are.
+ROW_BY_ROW = {"LogicalRDD", "Project", "SubqueryAlias"}
+
+
+def loaded(settings: Settings) -> tuple[Transform, str]:
+    """The function that `--transform` names, and a fingerprint of its module; raises `Refused`."""
+    module_name, _, name = settings.transform.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as missing:
+        if missing.name and not module_name.startswith(missing.name):
+            raise Refused("--transform", f"{module_name} can't be imported: {missing}") from None
+        raise Refused("--transform", f"there is no module {module_name} on the Python path") from None
+    except Exception as wrong:
+        raise Refused("--transform", f"{module_name} can't be imported: {type(wrong).__name__}: {wrong}") from None
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise Refused("--transform", f"{module_name} has no function {name}")
+    code = inspect.getsource(module) + repr((settings.schema, settings.event_time))
+    return function, hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def completed(spark: SparkSession, function: Transform, settings: Settings) -> Transform:
+    """Kafka's columns to judged rows: the transform between the envelope and the table's partition columns.
+
+    Tried on a frame without rows; raises `Refused` when the sink couldn't write what comes out.
+    """
+    if settings.transform == JSON_RECORDS:
+        try:
+            function = function(settings.schema, settings.event_time)
+        except ValueError as wrong:
+            raise Refused("--schema", str(wrong)) from None
+    records = spark.createDataFrame([], KAFKA).transform(enveloped)
+    try:
+        rows = records.transform(function)
+    except Exception as wrong:
+        line = str(wrong).strip().splitlines()[0]
+        raise Refused("--transform", f"{settings.transform} fails: {type(wrong).__name__}: {line}") from None
+    check_rows(rows, settings.transform)
+    check_partitions(rows.transform(dated), settings)
+    return lambda records: records.transform(enveloped).transform(function).transform(placed(settings.partition_by))
+
+
+def check_rows(rows: DataFrame, transform: str) -> None:
+    missing = [column for column in (*ENVELOPE, REJECT) if column not in rows.columns]
+    if missing:
+        raise Refused("--transform", f"{transform} must hand on {', '.join(missing)}")
+    if len({column.lower() for column in rows.columns}) != len(rows.columns):
+        raise Refused("--transform", f"{transform} makes two columns of one name: {', '.join(rows.columns)}")
+    others = sorted(set(nodes(rows._jdf.queryExecution().analyzed())) - ROW_BY_ROW)
+    if others:
+        raise Refused(
+            "--transform",
+            f"{transform} must make one row of each record by itself, without {', '.join(others)}; "
+            f"a bad record gets its reason in {REJECT} instead of being dropped",
+        )
+
+
+def check_partitions(rows: DataFrame, settings: Settings) -> None:
+    for column in settings.partition_by:
+        if column not in rows.columns:
+            raise Refused("--partition-by", f"{settings.transform} makes no column {column!r}")
+        kind = rows.schema[column].dataType
+        if not isinstance(kind, PARTITION_TYPES):
+            need = "a folder needs a string, a date or a whole number"
+            raise Refused("--partition-by", f"{column!r} is {kind.simpleString()}; {need}")
+
+
+def nodes(plan) -> Iterator[str]:
+    """The names of a logical plan's nodes, from the top."""
+    yield plan.nodeName()
+    children = plan.children()
+    for n in range(children.size()):
+        yield from nodes(children.apply(n))
+
+
+def placed(partition_by: tuple[str, ...]) -> Transform:
+    """Adds the partition columns that the transform didn't make; rejects a row whose value can't name a folder."""
+
+    def with_partitions(rows: DataFrame) -> DataFrame:
+        reason = F.col(REJECT)
+        for column in partition_by:
+            reason = F.coalesce(reason, F.when(unsafe(column), F.lit(f"unsafe partition value: {column}")))
+        columns = [*rows.columns, *(column for column in partition_by if column not in rows.columns)]
+        return rows.transform(dated).withColumn(REJECT, reason).select(columns)
+
+    return with_partitions
+
+
+def unsafe(column: str) -> Column:
+    """Whether the value can't name a folder: null, empty, long, or with characters that a path may take amiss."""
+    value = F.col(column).cast("string")
+    return value.isNull() | ~value.rlike(SAFE_VALUE) | value.isin(".", "..", NULL_FOLDER)

@@ -1,0 +1,55 @@
+"""Kafka topics to Parquet, exactly once: settings → session → source → transform → sink, and nothing else."""
+
+import sys
+
+from jobs import contract, query, source
+from jobs.hadoop import OffsetLog
+from jobs.ledger import Gap, Unreadable
+from jobs.progress import Progress
+from jobs.session import session
+from jobs.settings import Refused, Settings, parse
+from jobs.sink import Sink
+from jobs.stop import Stop
+from jobs.store import store_of
+from jobs.writer import Fenced, Places, Unusable, Writer
+
+# What ended the job, for a scheduler: 2 mend the command, 3 another driver runs, 4 a person must look, 1 try again.
+EXIT_CODES = {Refused: 2, Fenced: 3, Gap: 4, Unreadable: 4, Unusable: 4}
+
+
+def main(argv: list[str]) -> int:
+    """Runs the job; its exit code. Every error a user can cause is one line on stderr."""
+    try:
+        settings = parse(argv)
+        return ingest(settings, *contract.loaded(settings))
+    except (*EXIT_CODES, query.Exhausted) as error:
+        print(f"ingest.py: {error}", file=sys.stderr)
+        return EXIT_CODES.get(type(error), 1)
+
+
+def ingest(settings: Settings, function: contract.Transform, fingerprint: str) -> int:
+    spark = session(f"floodmark {settings.table}")
+    try:
+        transform = contract.completed(spark, function, settings)
+        store = store_of(settings.state)
+        writer = Writer(
+            store, Places(settings.table, settings.quarantine, settings.state), spark.sparkContext.applicationId
+        )
+        writer.prove()
+        writer.claim(lambda positions: source.resumed(spark, settings, positions))
+        sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings.checkpoint))
+        progress = Progress(sink)
+        spark.streams.addListener(progress)
+        stop = Stop(spark, store, settings.state)
+        progress.say("started", writer=writer.id, seq=writer.seq, **settings.printable())
+        query.run(spark, settings, transform, sink, progress, stop)
+        stop.obeyed()
+        progress.flush()
+        progress.say("ended", reason=stop.reason or "drained", seq=writer.seq)
+        return 0
+    finally:
+        spark.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,92 @@
+"""One line a batch, for a person or a machine. It reports and never decides."""
+
+import json
+import sys
+import time
+from typing import TextIO
+
+from pyspark.sql.streaming import StreamingQueryListener
+
+from jobs import ledger
+from jobs.sink import Report, Sink
+
+PATIENCE = 5  # seconds
+
+
+class Progress(StreamingQueryListener):
+    """Prints JSON lines, or on a terminal one live line that each batch rewrites."""
+
+    def __init__(self, sink: Sink, out: TextIO = sys.stdout):
+        self.sink = sink
+        self.out = out
+        self.live = out.isatty()
+
+    def onQueryStarted(self, event):
+        pass
+
+    def onQueryProgress(self, event):
+        self.batch(event.progress)
+
+    def onQueryIdle(self, event):
+        pass
+
+    def onQueryTerminated(self, event):
+        pass
+
+    def batch(self, progress) -> None:
+        """Prints the batch that Spark's `progress` is about, once; an idle trigger has none."""
+        report = self.sink.reports.pop(progress.batchId, None)
+        if report and report.batch:
+            fields = described(report) | {"lag": lag(progress.sources[0])}
+            self._print(in_words(fields) if self.live else json.dumps(fields), end="" if self.live else "\n")
+
+    def flush(self) -> None:
+        """Every finished batch has its line: Spark tells of one a little after it ended."""
+        end = time.monotonic() + PATIENCE
+        while self.sink.reports and time.monotonic() < end:
+            time.sleep(0.05)
+
+    def say(self, event: str, **fields) -> None:
+        """Prints a line of its own: the job started, restarted, ended."""
+        words = " ".join(f"{name}={value}" for name, value in fields.items())
+        self._print(f"\n{event} {words}" if self.live else json.dumps({"event": event, **fields}))
+
+    def _print(self, line: str, end: str = "\n") -> None:
+        start = "\r\033[K" if self.live else ""
+        self.out.write(start + line + end)
+        self.out.flush()
+
+
+def described(report: Report) -> dict:
+    batch = report.batch
+    return {
+        "batch": batch.batch_id,
+        "seq": batch.seq,
+        "rows_in": batch.rows_in,
+        "rows_written": batch.rows_written,
+        "rows_rejected": batch.rows_rejected,
+        "files": len(batch.files),
+        "bytes": sum(file.bytes for file in batch.files),
+        "seconds": report.seconds,
+    }
+
+
+def lag(source) -> dict[str, int] | None:
+    """Topic → records on the brokers that the batch did not read yet; none when Spark didn't ask for the ends."""
+    if not source.latestOffset or not source.endOffset:
+        return None
+    latest, done = (ledger.by_partition(json.loads(text)) for text in (source.latestOffset, source.endOffset))
+    return {
+        topic: sum(max(end - done.get(topic, {}).get(p, 0), 0) for p, end in partitions.items())
+        for topic, partitions in latest.items()
+    }
+
+
+def in_words(fields: dict) -> str:
+    behind = "?" if fields["lag"] is None else f"{sum(fields['lag'].values()):,}"
+    phases = " ".join(f"{name} {seconds:.1f}" for name, seconds in fields["seconds"].items())
+    return (
+        f"batch {fields['batch']} · {fields['rows_in']:,} in, {fields['rows_written']:,} written, "
+        f"{fields['rows_rejected']:,} rejected · {fields['files']} files, {fields['bytes'] / 2**20:.1f} MiB · "
+        f"lag {behind} · seconds: {phases}"
+    )

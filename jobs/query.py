@@ -1,0 +1,89 @@
+"""The streaming query: started, watched, started again when it dies of something that isn't ours."""
+
+import collections
+import time
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from jobs import hadoop, source
+from jobs.contract import Transform
+from jobs.flags import AVAILABLE_NOW
+from jobs.ledger import Gap, Unreadable
+from jobs.progress import Progress
+from jobs.settings import Refused, Settings
+from jobs.sink import Sink, Stopped
+from jobs.stop import Stop
+from jobs.writer import Fenced, Unusable
+
+OURS = (Fenced, Gap, Refused, Unreadable, Unusable)  # another try would end in the same way
+RESTARTS = 5
+WINDOW_S = 600
+LOOK_EVERY_S = 0.5
+
+
+class Exhausted(Exception):
+    """The query died more often than a passing fault explains."""
+
+
+def run(
+    spark: SparkSession, settings: Settings, transform: Transform, sink: Sink, progress: Progress, stop: Stop
+) -> None:
+    """Ends when the topics are drained (`available-now`) or the job was asked to stop; every other end raises.
+
+    The ledger makes a restart inside the same process safe, so a fault that isn't ours costs one, a few times.
+    """
+    deaths: collections.deque[float] = collections.deque()
+    while True:
+        try:
+            _watch(_started(spark, settings, transform, sink), sink, stop)
+            return
+        except Exception as error:
+            cause, sink.failure = sink.failure or error, None
+            if isinstance(cause, Stopped):
+                return
+            if isinstance(cause, OURS):
+                raise cause from None
+        deaths.append(time.monotonic())
+        while deaths[0] < time.monotonic() - WINDOW_S:
+            deaths.popleft()
+        line = first_line(cause)
+        if len(deaths) > RESTARTS:
+            raise Exhausted(
+                f"the query died {len(deaths)} times in {WINDOW_S // 60} minutes, at last of: {line}"
+            ) from cause
+        progress.say("restarted", deaths=len(deaths), cause=line)
+        time.sleep(2 ** len(deaths) / 2)
+        sink.writer.resume()
+
+
+def _started(spark: SparkSession, settings: Settings, transform: Transform, sink: Sink) -> StreamingQuery:
+    positions = source.resumed(spark, settings, sink.writer.positions)
+    trigger = {"availableNow": True}
+    if settings.trigger != AVAILABLE_NOW:
+        trigger = {"processingTime": f"{settings.trigger} milliseconds"}
+    return (
+        source.stream(spark, settings, positions)
+        .transform(transform)
+        .writeStream.queryName(settings.table)
+        .option("checkpointLocation", hadoop.uri(settings.checkpoint))
+        .trigger(**trigger)
+        .foreachBatch(sink)
+        .start()
+    )
+
+
+def _watch(query: StreamingQuery, sink: Sink, stop: Stop) -> None:
+    """Returns when the query has ended by itself or, between two batches, because the job was asked to stop."""
+    while not query.awaitTermination(LOOK_EVERY_S):
+        if stop.asked():
+            sink.stopping = True
+            if not query.status["isTriggerActive"]:
+                query.stop()
+                return
+
+
+def first_line(error: BaseException) -> str:
+    """What happened, in one line; Spark puts it behind a page of its own."""
+    text = str(error).partition("terminated with exception: ")[2] or str(error)
+    return f"{type(error).__name__}: {text.strip().partition(chr(10))[0]}"[:500]

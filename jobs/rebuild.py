@@ -1,0 +1,102 @@
+"""`spark-submit jobs/rebuild.py --table URI`: a lost ledger, made again from the table itself.
+
+Every row carries its topic, partition and offset, so the table itself says where the job has to go on.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from jobs import flags, hadoop, ledger
+from jobs.session import session
+from jobs.store import Store, store_of
+from jobs.writer import Places, Unusable, Writer
+
+KEY = ("_topic", "_partition")
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="rebuild.py", allow_abbrev=False, description=__doc__)
+    for place, default in (("table", None), ("quarantine", "<table>_quarantine"), ("state", "<table>_state")):
+        parser.add_argument(
+            f"--{place}", type=flags.place, required=default is None, help=default and f"default: {default}"
+        )
+    parser.add_argument("--accept-holes", action="store_true", help="for compacted or transactional topics")
+    asked = parser.parse_args(argv)
+    places = Places(asked.table, asked.quarantine or f"{asked.table}_quarantine", asked.state or f"{asked.table}_state")
+    spark = session(f"rebuild {places.table}")
+    try:
+        positions = rebuilt(spark, places, asked.accept_holes)
+    except Unusable as error:
+        print(f"rebuild.py: {error}", file=sys.stderr)
+        return 4
+    finally:
+        spark.stop()
+    print(f"the ledger in {places.state} goes on at {positions}")
+    return 0
+
+
+def rebuilt(spark: SparkSession, places: Places, accept_holes: bool = False) -> ledger.Positions:
+    """A new ledger whose first record claims what the table holds; the positions in it.
+
+    Raises `Unusable` when there is a ledger, when the table holds a record twice, or when offsets are missing between
+    those it holds: the job would skip them.
+    """
+    store = store_of(places.state)
+    if any(store.files(f"{places.state}/ledger")):
+        raise Unusable(f"--state: {places.state} has a ledger; it is rebuilt only where there is none")
+    partitions = held(spark, store, places).collect()
+    check(partitions, accept_holes)
+    writer = Writer(store, places, spark.sparkContext.applicationId)
+    writer.prove()
+    writer.seq = last_batch(store, places)
+    writer.begin({topic: {row._partition: row.last + 1 for row in partitions if row._topic == topic}
+                  for topic in {row._topic for row in partitions}})  # fmt: skip
+    return writer.positions
+
+
+def held(spark: SparkSession, store: Store, places: Places) -> DataFrame:
+    """For each topic and partition: rows, different offsets, the first offset and the last."""
+    roots = [root for root in (places.table, places.quarantine) if any(store.files(root))]
+    if not roots:
+        raise Unusable(
+            f"--table: {places.table} and {places.quarantine} have no files; start the job, it needs no ledger"
+        )
+    rows = [spark.read.parquet(hadoop.uri(root)).select(*KEY, "_offset") for root in roots]
+    together = rows[0] if len(rows) == 1 else rows[0].union(rows[1])
+    return together.groupBy(*KEY).agg(
+        F.count("*").alias("rows"),
+        F.countDistinct("_offset").alias("offsets"),
+        F.min("_offset").alias("first"),
+        F.max("_offset").alias("last"),
+    )
+
+
+def check(partitions: Iterable[Row], accept_holes: bool) -> None:
+    for row in partitions:
+        where = f"{row._topic}-{row._partition}: the table holds offsets {row.first} to {row.last}"
+        if row.rows != row.offsets:
+            raise Unusable(
+                f"{where}, {row.rows - row.offsets} rows of them twice; it was not written by this job alone"
+            )
+        missing = row.last - row.first + 1 - row.offsets
+        if missing and not accept_holes:
+            raise Unusable(
+                f"{where}, but {missing} between them are missing. A compacted or transactional topic has such holes: "
+                "then say --accept-holes. On any other topic the last batch was not wholly published"
+            )
+
+
+def last_batch(store: Store, places: Places) -> int:
+    """The highest batch number in the files' names: new batches must not take those names."""
+    names = (entry.name.rpartition("/")[2] for root in (places.table, places.quarantine) for entry in store.files(root))
+    found = (re.fullmatch(r"(\d{12})-\d{5,}\.parquet", name) for name in names)
+    return max((int(match[1]) for match in found if match), default=-1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,63 @@
+"""The one SparkSession builder: every setting with its reason; what `spark-submit --conf` says wins."""
+
+import os
+from collections.abc import Mapping
+
+from pyspark import SparkConf
+from pyspark.sql import SparkSession
+
+SETTINGS = {
+    # Event time and partitions are UTC wherever the job runs.
+    "spark.sql.session.timeZone": "UTC",
+    # Spark's default, INT96, is deprecated and read wrongly by some engines.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # A record of the year 1 is data: without this Spark 3.5 stops on it.
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.compression.codec": "zstd",
+    # One open file for each partition value instead of a sort of every row; beyond this many Spark sorts.
+    "spark.sql.maxConcurrentOutputFileWriters": "32",
+    # Staging belongs to one driver and is checked before the commit, so files may go there as each task ends.
+    "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # An idle query with a zero trigger would ask the brokers a hundred times a second.
+    "spark.sql.streaming.pollingDelay": "200ms",
+    "spark.log.level": "WARN",
+}
+LOCAL = {
+    "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+    "spark.hadoop.fs.AbstractFileSystem.s3.impl": "org.apache.hadoop.fs.s3a.S3A",
+}
+# When a query dies the job itself says why, in a line; these would print a page of stack before it.
+QUERY_LOGGERS = [
+    "org.apache.spark.sql.execution.streaming.MicroBatchExecution",
+    "org.apache.spark.sql.execution.streaming.runtime.MicroBatchExecution",
+]
+
+
+def session(name: str) -> SparkSession:
+    """The session; where Spark runs on a local master, `s3://` is served by S3A as it is on EMR."""
+    submitted = SparkConf()
+    settings = SETTINGS | endpoint(os.environ)
+    if submitted.get("spark.master", "local[*]").startswith("local"):
+        settings |= LOCAL
+    builder = SparkSession.builder.appName(name)
+    for key, value in settings.items():
+        if not submitted.contains(key):
+            builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    log4j = spark._jvm.org.apache.logging.log4j
+    for name in QUERY_LOGGERS:
+        log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
+    return spark
+
+
+def endpoint(environment: Mapping[str, str]) -> dict[str, str]:
+    """S3A set as the same environment sets boto3."""
+    options = {}
+    url = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    if url:
+        options = {"spark.hadoop.fs.s3a.endpoint": url, "spark.hadoop.fs.s3a.path.style.access": "true"}
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    if region:
+        options["spark.hadoop.fs.s3a.endpoint.region"] = region
+    return options

@@ -1,0 +1,171 @@
+"""The sink: a micro-batch is staged by Spark, checked, committed to the ledger, and published."""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+
+from jobs import hadoop, ledger
+from jobs.ledger import Batch, File, Positions, Ranges
+from jobs.settings import Settings
+from jobs.store import REQUESTS_AT_ONCE, Entry
+from jobs.writer import Writer
+from transforms.envelope import ENVELOPE, EVENT_TIME, REJECT
+
+PROVENANCE = ("_topic", "_partition", "_offset", "_timestamp")
+ROOTS = ("table", "quarantine")
+RAW = ("_key", "_value", "_headers")
+GUESSED_ROW_BYTES = 100  # until a batch has been weighed
+ROWS_WORTH_A_TASK = 250_000  # fewer rows don't repay a second task's file
+
+
+class Stopped(Exception):
+    """The job was asked to end, so this batch was not begun."""
+
+
+@dataclasses.dataclass
+class Report:
+    """What one batch did, and where its seconds went. `batch` is empty when the table held all of it already."""
+
+    batch_id: int
+    batch: Batch | None = None
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        begin = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - begin, 3)
+
+
+class Sink:
+    """For `foreachBatch`. What stops a batch stays in `failure`: Spark passes on its text only."""
+
+    def __init__(self, writer: Writer, fingerprint: str, settings: Settings, offsets: hadoop.OffsetLog):
+        self.writer = writer
+        self.fingerprint = fingerprint
+        self.settings = settings
+        self.offsets = offsets
+        self.stopping = False
+        self.failure: Exception | None = None
+        self.reports: dict[int, Report] = {}
+
+    def __call__(self, frame: DataFrame, batch_id: int) -> None:
+        try:
+            if self.stopping:
+                raise Stopped
+            self.reports[batch_id] = self._ingest(frame, batch_id)
+        except Exception as failure:
+            self.failure = failure
+            raise
+
+    def _ingest(self, frame: DataFrame, batch_id: int) -> Report:
+        report = Report(batch_id)
+        planned = self.offsets.ranges(batch_id)
+        ranges = ledger.remaining(planned, self.writer.positions)
+        if not ranges:
+            return report
+        if ranges != planned:
+            frame = frame.where(beyond(self.writer.positions))  # a replay brings again what is there
+        staging = self.writer.staging()
+        with report.phase("stage"):
+            counts = self._stage(frame, ranges, staging)
+        with report.phase("check"):
+            files = self._files(staging)
+            self._check(counts, files, ledger.size(ranges))
+        with report.phase("commit"):
+            report.batch = self.writer.commit(
+                query=frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"),
+                batch_id=batch_id,
+                staging=staging,
+                ranges=ranges,
+                table_files=files["table"],
+                quarantine_files=files["quarantine"],
+                rows_in=counts["in"],
+                rows_written=counts["in"] - counts["rejected"],
+                rows_rejected=counts["rejected"],
+                holes=ledger.size(ranges) - counts["in"],
+                transform=self.settings.transform,
+                fingerprint=self.fingerprint,
+            )
+        with report.phase("publish"):
+            self.writer.publish(report.batch)
+        return report
+
+    def _stage(self, rows: DataFrame, ranges: Ranges, staging: str) -> dict[str, int]:
+        """Writes the batch below `staging`; its rows in all, and how many of them were rejected."""
+        seen = Observation()
+        rows = rows.coalesce(self._tasks(rows, ledger.size(ranges)))
+        counted = rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected"))
+        self._write(self._accepted(counted), f"{staging}/table", self.settings.partition_by)
+        counts = seen.get
+        if counts["rejected"]:
+            # Kafka is read a second time, so that a batch without a bad record is read and parsed only once.
+            self._write(self._rejected(rows), f"{staging}/quarantine", ("dt",))
+        return counts
+
+    def _tasks(self, frame: DataFrame, size: int) -> int:
+        """So many that files come near their target size, and that a large batch keeps the cores busy."""
+        last, row_bytes = self.writer.last_batch, GUESSED_ROW_BYTES
+        if last and last.rows_written:
+            row_bytes = sum(file.bytes for file in last.table_files) / last.rows_written
+        by_size = -(-size * row_bytes // self.settings.target_file_size)
+        by_cores = min(-(-size // ROWS_WORTH_A_TASK), frame.sparkSession.sparkContext.defaultParallelism)
+        return int(max(by_size, by_cores, 1))
+
+    def _accepted(self, rows: DataFrame) -> DataFrame:
+        not_data = {*PROVENANCE, *RAW, REJECT, EVENT_TIME, *self.settings.partition_by}
+        own = [column for column in rows.columns if column not in not_data]
+        return rows.where(F.col(REJECT).isNull()).select(*own, *PROVENANCE, *self.settings.partition_by)
+
+    def _rejected(self, rows: DataFrame) -> DataFrame:
+        return rows.where(F.col(REJECT).isNotNull()).select(
+            *ENVELOPE,
+            F.col(REJECT).alias("reason"),
+            F.lit(self.settings.transform).alias("transform"),
+            F.date_format("_timestamp", "yyyy-MM-dd").alias("dt"),
+        )
+
+    def _write(self, rows: DataFrame, folder: str, partition_by: tuple[str, ...]) -> None:
+        target = f"{hadoop.uri(self.settings.state)}/{folder}"
+        rows.write.partitionBy(*partition_by).mode("append").parquet(target)
+
+    def _files(self, staging: str) -> dict[str, tuple[File, ...]]:
+        """The staged files of each root, weighed, counted and given their names for ever."""
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            return {root: tuple(pool.map(self._file, *self._staged(f"{staging}/{root}"))) for root in ROOTS}
+
+    def _staged(self, folder: str) -> tuple[Iterable[int], Iterable[str], list[Entry]]:
+        entries = [*self.writer.store.files(f"{self.settings.state}/{folder}")]
+        return itertools.count(), itertools.repeat(folder), entries
+
+    def _file(self, n: int, folder: str, entry: Entry) -> File:
+        values = entry.name.rpartition("/")[0]
+        return File(
+            staged=f"{folder}/{entry.name}",
+            final=f"{values}/{self.writer.seq + 1:012}-{n:05}.parquet",
+            bytes=entry.bytes,
+            rows=hadoop.rows(self.offsets.spark, f"{hadoop.uri(self.settings.state)}/{folder}/{entry.name}"),
+        )
+
+    def _check(self, counts: dict[str, int], files: dict[str, tuple[File, ...]], size: int) -> None:
+        """Every record that came in is in exactly one staged row; raises `OSError` otherwise."""
+        staged = {root: sum(file.rows for file in found) for root, found in files.items()}
+        expected = {"table": counts["in"] - counts["rejected"], "quarantine": counts["rejected"]}
+        if staged != expected or counts["in"] > size:
+            raise OSError(
+                f"rows staged: {staged}, rows counted: {expected}, offsets: {size}; the batch is not committed"
+            )
+
+
+def beyond(positions: Positions) -> Column:
+    """Whether a row's record is not in the table yet."""
+    known = [(f"{topic}-{p}", offset) for topic, partitions in positions.items() for p, offset in partitions.items()]
+    key = F.concat_ws("-", "_topic", F.col("_partition").cast("string"))
+    starts = F.create_map(*(F.lit(item) for pair in known for item in pair))
+    return F.col("_offset") >= F.coalesce(F.try_element_at(starts, key), F.lit(0))
