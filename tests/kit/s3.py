@@ -1,6 +1,5 @@
 """A real S3 over HTTP, by moto's server: what boto3 and S3A speak to in tests."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
@@ -19,7 +20,8 @@ class S3Server:
 
     bucket = "floodmark"
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, conditional: bool = True):
+        self.conditional = conditional
         self.log = folder / "s3.log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -28,9 +30,9 @@ class S3Server:
         self.environment = {**CREDENTIALS, "AWS_ENDPOINT_URL_S3": self.url}
 
     def __enter__(self) -> "S3Server":
-        command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [sys.executable, "-m", "tests.kit.s3", str(self.port), "conditional" if self.conditional else "naive"]
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **CREDENTIALS})
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
         for _ in range(100):
             try:
                 self.client().create_bucket(Bucket=self.bucket)
@@ -55,3 +57,18 @@ class S3Server:
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=32),
         )
+
+
+def serve(port: str, kind: str) -> None:
+    """moto's server; a `naive` one ignores If-None-Match, as some stores do."""
+    application = DomainDispatcherApplication(create_backend_app)
+
+    def naive(environ, start_response):
+        environ.pop("HTTP_IF_NONE_MATCH", None)
+        return application(environ, start_response)
+
+    run_simple("127.0.0.1", int(port), naive if kind == "naive" else application, threaded=True)
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])

@@ -1,0 +1,122 @@
+"""`spark-submit tests/kit/dies.py POINT BATCH <flags of the job>`: the job, killed with -9 at a point of one batch.
+
+The points are the crash points 1 to 8 of the sink's protocol. The job itself has no switch for this.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+from jobs import ingest
+from jobs.sink import Sink
+from jobs.store import S3, Local
+from jobs.writer import Writer
+
+POINTS = (
+    "after the offset log",
+    "while staging",
+    "staged",
+    "record response lost",
+    "after the record",
+    "half published",
+    "all published",
+    "before Spark's commit",
+)
+batch = -1  # the one that is running
+
+
+def die() -> None:
+    """kill -9 of the process group: spark-submit's JVM and Python."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def before(owner: type, name: str, dies) -> None:
+    """`owner.name` dies first when `dies(*args)` says so."""
+    whole = getattr(owner, name)
+
+    def wrapped(self, *args, **kwargs):
+        if batch == doomed and dies(self, *args):
+            die()
+        return whole(self, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def after(owner: type, name: str, dies) -> None:
+    whole = getattr(owner, name)
+
+    def wrapped(self, *args, **kwargs):
+        result = whole(self, *args, **kwargs)
+        if batch == doomed and dies(self, *args):
+            die()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def always(*_) -> bool:
+    return True
+
+
+def counted():
+    """True from the second call on, however many threads call: the first copy is done, no other begins."""
+    lock, calls = threading.Lock(), []
+
+    def second(*_) -> bool:
+        with lock:
+            calls.append(1)
+            if len(calls) == 1:
+                return False
+            time.sleep(0.5)
+            return True
+
+    return second
+
+
+def once_something_is_staged(sink: Sink, *_) -> bool:
+    """Leaves the write to go on, and a thread behind that kills it as soon as a file shows."""
+
+    def watch():
+        while not any(sink.writer.store.files(f"{sink.settings.state}/staging")):
+            time.sleep(0.001)
+        die()
+
+    threading.Thread(target=watch, daemon=True).start()
+    return False
+
+
+def main(point: str, number: str, *flags: str) -> int:
+    global doomed
+    doomed = int(number)
+    whole = Sink.__call__
+
+    def call(self, frame, batch_id):
+        global batch
+        batch = batch_id
+        whole(self, frame, batch_id)
+
+    Sink.__call__ = call
+    if point == "after the offset log":
+        before(Sink, "_ingest", always)
+    if point == "while staging":
+        before(Sink, "_write", once_something_is_staged)
+    if point == "staged":
+        before(Writer, "commit", always)
+    for store in (Local, S3):
+        if point == "record response lost":
+            after(store, "create", always)
+        if point == "half published":
+            before(store, "copy", counted())
+        if point == "all published":
+            before(store, "delete", always)
+    if point == "after the record":
+        before(Writer, "publish", always)
+    if point == "before Spark's commit":
+        after(Sink, "_ingest", always)
+    return ingest.main([*flags])
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

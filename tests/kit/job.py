@@ -1,0 +1,68 @@
+"""The job as its users start it: `spark-submit jobs/ingest.py …` in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyspark
+
+from emr import jars
+
+ROOT = Path(__file__).parents[2]
+LINE = ".".join(pyspark.__version__.split(".")[:2])
+# A short run is nearly all start-up: no UI, no optimising compiler, no helper threads, and Spark's classes from an
+# archive that the JVM maps into memory instead of parsing 300 jars. A JVM that can't use it starts without it.
+ARCHIVE = Path(sys.prefix) / "spark-classes.jsa"
+SPARK = ["--master", "local[2]", "--driver-memory", "1g", "--conf", "spark.ui.enabled=false"]
+JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xlog:disable -Xlog:all=error:stderr"
+
+
+class Job:
+    """Starts the job with `flags` again and again; everything it says is in `folder/job.log`."""
+
+    def __init__(self, folder: Path, *flags: str, environment: dict[str, str] | None = None):
+        self.log = Path(folder) / "job.log"
+        self.flags = flags
+        self.sets = [f"kafka-{LINE}"] + [f"s3-{LINE}"] * any(flag.startswith("s3://") for flag in flags)
+        self.environment = {**os.environ, "JAVA_HOME": jars.java_home(), "PYSPARK_PYTHON": sys.executable}
+        self.environment["PYTHONPATH"] = str(ROOT)  # for the transforms that only tests have
+        self.environment |= environment or {}
+
+    def start(self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), jvm: str = "") -> subprocess.Popen:
+        """The job's process, the leader of a group that one signal kills. `more` flags come last, so they win."""
+        jvm = jvm or (f"-XX:SharedArchiveFile={ARCHIVE}" if ARCHIVE.exists() else "")
+        submit = [str(Path(sys.executable).with_name("spark-submit")), *SPARK, "--driver-java-options", f"{JVM} {jvm}"]
+        command = [*submit, "--jars", ",".join(jars.paths(self.sets)), *script, *self.flags, *more]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def run(self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), patience: float = 180) -> int:
+        """The job's exit code once it has ended."""
+        process = self.start(*more, script=script)
+        try:
+            return process.wait(patience)
+        finally:
+            kill(process)
+
+    def archive(self) -> None:
+        """Runs the job once, slowly, and keeps the classes that it loaded for all runs to come."""
+        process = self.start(jvm=f"-XX:ArchiveClassesAtExit={ARCHIVE}")
+        if process.wait():
+            raise RuntimeError(self.said())
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def kill(process: subprocess.Popen) -> None:
+    """kill -9 of the driver: the JVM, Python and whatever they started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait()

@@ -1,0 +1,133 @@
+"""A reader that isn't Spark: lists the table and its quarantine as any engine does, and holds them to the promise."""
+
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+
+from jobs.store import S3, Local
+
+
+class Oracle:
+    """Looks at table and quarantine again and again: a row twice, a row or file gone, a file changed or unreadable.
+
+    `violations` says what was seen. Files are read by DuckDB, each once, from a copy where the store is S3: what is
+    looked at later is that they are still the same.
+    """
+
+    def __init__(self, folder: Path, table: str, quarantine: str, client=None):
+        self.store = S3(client) if client else Local()
+        self.roots = {"table": table, "quarantine": quarantine}
+        self.copies = Path(folder) / "copies"
+        self.seen: dict[tuple[str, str], tuple] = {}
+        self.db = duckdb.connect()
+        self.db.execute("CREATE TABLE rows (root TEXT, file TEXT, topic TEXT, part INT, pos BIGINT)")
+        self.violations: list[str] = []
+        self.samples = 0
+        self.one_at_a_time = threading.Lock()
+
+    def look(self) -> None:
+        """One sample: what a reader that lists the folders now would see."""
+        with self.one_at_a_time:
+            self._look()
+
+    def _look(self) -> None:
+        self.samples += 1
+        found = {(root, entry.name): entry.bytes for root, uri in self.roots.items() for entry in self.store.files(uri)}
+        for gone in self.seen.keys() - found.keys():
+            self.violations.append(f"{gone} vanished")
+        for file in found.keys() & self.seen.keys():
+            if self._identity(*file) != self.seen[file]:
+                self.violations.append(f"{file} changed")
+        fresh = sorted(found.keys() - self.seen.keys())
+        for file in fresh:
+            self._read(*file)
+        if fresh:
+            self._unique()
+
+    def _read(self, root: str, name: str) -> None:
+        self.seen[root, name] = self._identity(root, name)
+        try:
+            rows = f"SELECT ?, ?, _topic, _partition, _offset FROM read_parquet('{self.path(root, name)}')"
+            self.db.execute(f"INSERT INTO rows {rows}", [root, name])
+        except duckdb.Error as error:
+            self.violations.append(f"{root}/{name} can't be read: {error}")
+
+    def _unique(self) -> None:
+        twice = self.db.execute(
+            "SELECT topic, part, pos, list(file) FROM rows GROUP BY ALL HAVING count(*) > 1 LIMIT 3"
+        )
+        self.violations += [f"twice: {row}" for row in twice.fetchall()]
+
+    def _identity(self, root: str, name: str) -> tuple:
+        uri = f"{self.roots[root]}/{name}"
+        if isinstance(self.store, Local):
+            status = Path(uri).stat()
+            return status.st_ino, status.st_size, status.st_mtime_ns
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        head = self.store.client.head_object(Bucket=bucket, Key=key)
+        return head["ETag"], head["ContentLength"]
+
+    def path(self, root: str, name: str) -> Path:
+        """A local file with the bytes of `name`."""
+        uri = f"{self.roots[root]}/{name}"
+        if isinstance(self.store, Local):
+            return Path(uri)
+        path = self.copies / root / name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.store.read(uri))
+        return path
+
+    def select(self, root: str, columns: str) -> list[tuple]:
+        """`columns` of every row that is in `root` now."""
+        files = [str(self.path(root, entry.name)) for entry in self.store.files(self.roots[root])]
+        if not files:
+            return []
+        return duckdb.execute(f"SELECT {columns} FROM read_parquet($1, union_by_name=true)", [files]).fetchall()
+
+    def records(self) -> set[tuple[str, int, int]]:
+        """(topic, partition, offset) of every row seen so far."""
+        with self.one_at_a_time:
+            return set(self.db.execute("SELECT topic, part, pos FROM rows").fetchall())
+
+    def watch(self) -> "Watch":
+        return Watch(self)
+
+    def assert_exactly(self, records: Iterable[tuple[str, int, int]]) -> None:
+        """Every sample kept the promise, and what is there now is `records`: none lost, none twice, no other."""
+        self.look()
+        expected, found = set(records), self.records()
+        assert not self.violations, self.violations[:5]
+        assert not expected - found, f"{len(expected - found)} lost, for example {min(expected - found)}"
+        assert not found - expected, f"{len(found - expected)} rows of nothing, for example {min(found - expected)}"
+
+
+class Watch:
+    """Looks five times a second while its block runs."""
+
+    def __init__(self, oracle: Oracle):
+        self.oracle = oracle
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._look)
+        self.error: BaseException | None = None
+
+    def _look(self) -> None:
+        try:
+            while not self.over.is_set():
+                self.oracle.look()
+                time.sleep(0.2)
+        except BaseException as error:
+            self.error = error
+
+    def __enter__(self) -> Oracle:
+        self.thread.start()
+        return self.oracle
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        if self.error:
+            raise self.error

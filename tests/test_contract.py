@@ -1,0 +1,77 @@
+"""What is asked of a transform, before a record is read."""
+
+import shlex
+
+import pytest
+
+from jobs.contract import completed, loaded
+from jobs.settings import Refused, parse
+from transforms.envelope import KAFKA
+
+BASE = "--bootstrap-servers b:9092 --topics t --table /tmp/table"
+
+
+def made(spark, flags: str):
+    settings = parse(shlex.split(f"{BASE} {flags}"))
+    return completed(spark, loaded(settings)[0], settings)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--transform transforms.raw:raw",
+        "--transform transforms.access_log:access_log --partition-by dt,hr",
+        "--transform transforms.access_log:access_log --partition-by method,status",
+        "--transform transforms.json_records:json_records --schema 'id BIGINT, at TIMESTAMP' --event-time at",
+        "--transform tests.kit.odd:by_value --partition-by place",
+    ],
+)
+def test_a_transform_that_gives_a_row_for_each_record_is_taken(spark, flags):
+    rows = spark.createDataFrame([], KAFKA).transform(made(spark, flags))
+    assert {"_topic", "_partition", "_offset", "_timestamp", "_key", "_value", "_headers", "_reject"} <= {*rows.columns}
+
+
+def test_only_the_partition_columns_that_were_asked_for_are_added(spark):
+    def columns(flags):
+        return (
+            spark.createDataFrame([], KAFKA).transform(made(spark, f"--transform transforms.raw:raw {flags}")).columns
+        )
+
+    assert {"dt", "hr"} & {*columns("")} == {"dt"}
+    assert {"dt", "hr"} & {*columns("--partition-by hr")} == {"hr"}
+
+
+ODD, RAW = "tests.kit.odd", "transforms.raw:raw"
+ALONE = "must make one row of each record by itself, without"
+JSON = "transforms.json_records:json_records"
+
+
+@pytest.mark.parametrize(
+    "transform, said",
+    {
+        "nowhere.at:all": "--transform: there is no module nowhere.at on the Python path",
+        "transforms.nothing:raw": "--transform: there is no module transforms.nothing on the Python path",
+        "transforms.raw:cooked": "--transform: transforms.raw has no function cooked",
+        f"{ODD}:raises": f"--transform: {ODD}:raises fails: AnalysisException",
+        f"{ODD}:drops_some": f"--transform: {ODD}:drops_some {ALONE} Filter",
+        f"{ODD}:repeats_some": f"--transform: {ODD}:repeats_some {ALONE} Gen",
+        f"{ODD}:deduplicates": f"--transform: {ODD}:deduplicates {ALONE} Dedup",
+        f"{ODD}:forgets_the_offset": f"--transform: {ODD}:forgets_the_offset must hand on _offset",
+        f"{RAW} --partition-by city": f"--partition-by: {RAW} makes no column 'city'",
+        f"{RAW} --partition-by value": "--partition-by: 'value' is binary; a folder needs a string",
+        "transforms.access_log:access_log --partition-by ts": "--partition-by: 'ts' is timestamp; a folder needs",
+        f"{JSON} --schema 'id NOTHING'": "--schema: ",
+        f"{JSON} --schema 'id INT' --event-time at": "--schema: ",
+    }.items(),
+)
+def test_what_the_sink_could_not_write_is_refused_in_one_line(spark, transform, said):
+    with pytest.raises(Refused) as refused:
+        made(spark, f"--transform {transform}")
+    assert str(refused.value).startswith(said)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_fingerprint_changes_with_the_schema():
+    base = f"{BASE} --transform transforms.json_records:json_records"
+    prints = {loaded(parse(shlex.split(f"{base} --schema '{ddl}'")))[1] for ddl in ("id INT", "id BIGINT", "id INT")}
+    assert len(prints) == 2

@@ -1,0 +1,70 @@
+"""The parts of the sink that need no stream: how many files, which rows, and what stops a batch."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from jobs.ledger import File
+from jobs.settings import parse
+from jobs.sink import Sink, Stopped, beyond
+
+MIB = 2**20
+
+
+def sink(*flags: str, last=None) -> Sink:
+    base = ["--bootstrap-servers", "b:9092", "--topics", "t", "--transform", "t:t", "--table", "/tmp/table"]
+    return Sink(SimpleNamespace(last_batch=last), "print", parse([*base, *flags]), None)
+
+
+def weighed(rows: int, bytes: int):
+    return SimpleNamespace(rows_written=rows, table_files=[File(staged="", final="", bytes=bytes, rows=rows)])
+
+
+@pytest.mark.parametrize(
+    "size, last, tasks",
+    [
+        (10, None, 1),
+        (250_000, None, 1),
+        (250_001, None, 2),  # worth a second core
+        (4_000_000, None, 4),  # 100 bytes a row guessed; the two cores alone would make it 2
+        (4_000_000, weighed(1000, 30_000), 2),
+        (100_000, weighed(1000, 10 * MIB), 8),
+        (10, weighed(0, 0), 1),
+    ],
+)
+def test_files_are_sized_by_what_the_last_batch_weighed(spark, size, last, tasks):
+    frame = SimpleNamespace(sparkSession=SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=2)))
+    assert sink(last=last)._tasks(frame, size) == tasks
+
+
+def test_what_a_replay_brings_again_is_cut_off(spark):
+    rows = spark.createDataFrame(
+        [("t", p, offset) for p in (0, 1) for offset in range(4)] + [("u", 0, 1)],
+        "_topic string, _partition int, _offset bigint",
+    )
+    left = rows.where(beyond({"t": {0: 3, 1: 0}})).collect()
+    assert {(row._topic, row._partition, row._offset) for row in left} == {
+        ("t", 0, 3), ("t", 1, 0), ("t", 1, 1), ("t", 1, 2), ("t", 1, 3), ("u", 0, 1),
+    }  # fmt: skip
+
+
+def test_rows_that_are_not_all_staged_once_are_not_committed():
+    counts, files = (
+        {"in": 5, "rejected": 2},
+        {"table": weighed(3, 1).table_files, "quarantine": weighed(2, 1).table_files},
+    )
+    sink()._check(counts, files, size=5)
+    sink()._check(counts, files, size=9)  # a compacted topic has holes
+    for wrong in ({"in": 6, "rejected": 2}, {"in": 4, "rejected": 1}, {"in": 5, "rejected": 1}):
+        with pytest.raises(OSError, match="not committed"):
+            sink()._check(wrong, files, size=9)
+    with pytest.raises(OSError, match="not committed"):
+        sink()._check(counts, files, size=4)
+
+
+def test_a_job_that_was_asked_to_end_begins_no_batch():
+    made = sink()
+    made.stopping = True
+    with pytest.raises(Stopped):
+        made(None, 7)
+    assert isinstance(made.failure, Stopped)

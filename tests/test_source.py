@@ -1,0 +1,37 @@
+"""What Spark's Kafka reader is told."""
+
+import json
+import shlex
+
+from jobs.settings import parse
+from jobs.source import options
+
+BASE = "--bootstrap-servers b:9092 --transform transforms.raw:raw --table /tmp/table"
+
+
+def told(flags: str, positions=None) -> dict[str, str]:
+    return options(parse(shlex.split(f"{BASE} {flags}")), positions or {"t": {0: 5, 1: 0}})
+
+
+def test_the_reader_starts_at_the_positions_and_never_skips():
+    made = told("--topics t,u")
+    assert json.loads(made["startingOffsets"]) == {"t": {"0": 5, "1": 0}}
+    assert (made["subscribe"], made["failOnDataLoss"], made["includeHeaders"]) == ("t,u", "true", "true")
+    assert "subscribePattern" not in made and "maxOffsetsPerTrigger" not in made
+
+
+def test_a_pattern_is_passed_on_as_it_is():
+    made = told("--topics-pattern 'logs[.].*'")
+    assert made["subscribePattern"] == "logs[.].*" and "subscribe" not in made
+
+
+def test_limits_become_the_readers_own():
+    made = told("--topics t --min-records 10 --max-wait 90s --max-records 50")
+    limits = {name: made[name] for name in ("minOffsetsPerTrigger", "maxTriggerDelay", "maxOffsetsPerTrigger")}
+    assert limits == {"minOffsetsPerTrigger": "10", "maxTriggerDelay": "90000ms", "maxOffsetsPerTrigger": "50"}
+
+
+def test_an_option_of_the_user_wins_over_the_tuning():
+    assert told("--topics t")["kafka.fetch.max.wait.ms"] == "20"
+    made = told("--topics t --kafka-option fetch.max.wait.ms=500 --kafka-option minPartitions=8")
+    assert (made["kafka.fetch.max.wait.ms"], made["minPartitions"]) == ("500", "8")
