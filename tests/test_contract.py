@@ -1,8 +1,13 @@
 """What is asked of a transform, before a record is read."""
 
+import re
 import shlex
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import pytest
+from pyspark.sql import functions as F
 
 from jobs.contract import completed, loaded
 from jobs.settings import Refused, parse
@@ -75,3 +80,17 @@ def test_the_fingerprint_changes_with_the_schema():
     base = f"{BASE} --transform transforms.json_records:json_records"
     prints = {loaded(parse(shlex.split(f"{base} --schema '{ddl}'")))[1] for ddl in ("id INT", "id BIGINT", "id INT")}
     assert len(prints) == 2
+
+
+def test_the_transform_and_the_test_of_the_readme_do_what_they_say(records, monkeypatch):
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    module, test = re.findall(r"```python\n# (?:transforms|tests)/.*?\n(.*?)```", readme, re.DOTALL)
+    clicks = ModuleType("transforms.clicks")
+    monkeypatch.setitem(sys.modules, "transforms.clicks", clicks)
+    exec(module, clicks.__dict__)
+    names = {}
+    exec(test, names)
+    names["test_a_click_off_the_page_is_rejected"](records)
+    clicks.off_the_page = lambda: F.lit(False)
+    with pytest.raises(AssertionError):
+        names["test_a_click_off_the_page_is_rejected"](records)

@@ -26,7 +26,7 @@ def weighed(rows: int, bytes: int):
         (10, None, 1),
         (250_000, None, 1),
         (250_001, None, 2),  # worth a second core
-        (4_000_000, None, 4),  # 100 bytes a row guessed; the two cores alone would make it 2
+        (4_000_000, None, 3),  # 100 bytes a row guessed; the two cores alone would make it 2
         (4_000_000, weighed(1000, 30_000), 2),
         (100_000, weighed(1000, 10 * MIB), 8),
         (10, weighed(0, 0), 1),

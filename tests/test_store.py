@@ -8,13 +8,6 @@ from botocore.exceptions import ClientError
 
 from jobs import store as stores
 from jobs.store import S3, Entry, Local
-from tests.kit.s3 import S3Server
-
-
-@pytest.fixture(scope="module")
-def s3_server(tmp_path_factory):
-    with S3Server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -22,7 +15,7 @@ def kind(request, tmp_path):
     """A store, and the root that a test has for itself."""
     if request.param == "local":
         return Local(), str(tmp_path)
-    server = request.getfixturevalue("s3_server")
+    server = request.getfixturevalue("s3")
     return S3(server.client()), f"s3://{server.bucket}/{tmp_path.name}"
 
 

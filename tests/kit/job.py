@@ -49,9 +49,9 @@ class Job:
         finally:
             kill(process)
 
-    def archive(self) -> None:
+    def archive(self, *more: str) -> None:
         """Runs the job once, slowly, and keeps the classes that it loaded for all runs to come."""
-        process = self.start(jvm=f"-XX:ArchiveClassesAtExit={ARCHIVE}")
+        process = self.start(*more, jvm=f"-XX:ArchiveClassesAtExit={ARCHIVE}")
         if process.wait():
             raise RuntimeError(self.said())
 
