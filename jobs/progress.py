@@ -10,7 +10,7 @@ from pyspark.sql.streaming import StreamingQueryListener
 from jobs import ledger
 from jobs.sink import Report, Sink
 
-PATIENCE = 5  # seconds
+PATIENCE = 2  # seconds
 
 
 class Progress(StreamingQueryListener):
@@ -35,16 +35,20 @@ class Progress(StreamingQueryListener):
 
     def batch(self, progress) -> None:
         """Prints the batch that Spark's `progress` is about, once; an idle trigger has none."""
-        report = self.sink.reports.pop(progress.batchId, None)
-        if report and report.batch:
-            fields = described(report) | {"lag": lag(progress.sources[0])}
-            self._print(in_words(fields) if self.live else json.dumps(fields), end="" if self.live else "\n")
+        self._report(self.sink.reports.pop(progress.batchId, None), progress)
 
     def flush(self) -> None:
-        """Every finished batch has its line: Spark tells of one a little after it ended."""
+        """Every finished batch has its line: Spark tells of one a little later, or never, if the query died before."""
         end = time.monotonic() + PATIENCE
         while self.sink.reports and time.monotonic() < end:
             time.sleep(0.05)
+        for batch_id in sorted(self.sink.reports):
+            self._report(self.sink.reports.pop(batch_id, None), None)
+
+    def _report(self, report: Report | None, progress) -> None:
+        if report and report.batch:
+            fields = described(report) | {"lag": progress and lag(progress.sources[0])}
+            self._print(in_words(fields) if self.live else json.dumps(fields), end="" if self.live else "\n")
 
     def say(self, event: str, **fields) -> None:
         """Prints a line of its own: the job started, restarted, ended."""

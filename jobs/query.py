@@ -52,6 +52,7 @@ def run(
             raise Exhausted(
                 f"the query died {len(deaths)} times in {WINDOW_S // 60} minutes, at last of: {line}"
             ) from cause
+        progress.flush()
         progress.say("restarted", deaths=len(deaths), cause=line)
         time.sleep(2 ** len(deaths) / 2)
         sink.writer.resume()

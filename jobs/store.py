@@ -77,6 +77,10 @@ class Local:
         """The names of the folders right below `folder`."""
         return [entry.name for entry in os.scandir(folder) if entry.is_dir()] if os.path.isdir(folder) else []
 
+    def reaches(self, source: str, target: str) -> bool:
+        """Whether files can be linked from below one folder to below the other: they are on one file system."""
+        return _device(source) == _device(target)
+
     def copy(self, source: str, target: str, size: int) -> bool:
         """Whether `target` exists now; never replaces it. False: the source is gone."""
         Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +103,14 @@ class Local:
 
     def discard(self, uri: str) -> None:
         Path(uri).unlink(missing_ok=True)
+
+
+def _device(folder: str) -> int:
+    """The file system of `folder`, or of the nearest one above it that exists."""
+    path = Path(folder)
+    while not path.exists():
+        path = path.parent
+    return path.stat().st_dev
 
 
 def _rmdir(path: Path) -> None:
@@ -166,6 +178,9 @@ class S3:
         pages = self._pages(at, Delimiter="/")
         found = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", []))
         return [prefix[len(at["Key"]) : -1] for prefix in found]
+
+    def reaches(self, source: str, target: str) -> bool:
+        return True
 
     def copy(self, source: str, target: str, size: int) -> bool:
         """Whether `target` exists now; a store that can't be asked not to replaces it. False: the source is gone."""

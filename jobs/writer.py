@@ -49,7 +49,11 @@ class Writer:
         self.last_batch: Batch | None = None
 
     def prove(self) -> None:
-        """The store refuses a second create of one key; raises `Unusable` where it doesn't."""
+        """The store refuses a second create of one key and can publish what is staged; raises `Unusable` otherwise."""
+        for name in ("table", "quarantine"):
+            if not self.store.reaches(self.places.state, getattr(self.places, name)):
+                raise Unusable(f"--{name}: {getattr(self.places, name)} is not on the file system of --state "
+                               f"{self.places.state}, so files can't appear there in one step")  # fmt: skip
         probe = f"{self.places.state}/staging/{self.id}-probe/object"
         try:
             kept = self.store.create(probe, b"first") and not self.store.create(probe, b"second")

@@ -54,6 +54,15 @@ def test_a_batch_has_its_line_once_and_an_idle_trigger_none():
     assert progress.sink.reports == {}
 
 
+def test_a_batch_whose_query_died_has_its_line_all_the_same(monkeypatch):
+    monkeypatch.setattr("jobs.progress.PATIENCE", 0)
+    progress = progress_of(out := io.StringIO(), batch=1)
+    progress.flush()
+    assert json.loads(out.getvalue())["lag"] is None
+    progress.flush()
+    assert len(out.getvalue().splitlines()) == 1
+
+
 def test_what_happens_to_the_job_is_a_line_too():
     progress = progress_of(out := io.StringIO(), batch=1)
     progress.say("restarted", deaths=2)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jobs import ledger, writer
 from jobs.ledger import File, Unreadable
+from jobs.store import Local
 from jobs.writer import Fenced, Places, Unusable, Writer
 from tests.kit.interleaved import Crashed, Driver, Memory, Serial, interleave
 
@@ -121,6 +122,13 @@ def test_a_store_that_overwrites_is_refused():
     Writer(Memory(), PLACES, "app").prove()
     with pytest.raises(Unusable, match="created twice"):
         Writer(Memory(overwrites=True), PLACES, "app").prove()
+
+
+def test_places_that_files_cannot_be_linked_between_are_refused(tmp_path):
+    store = Local()
+    Writer(store, Places(f"{tmp_path}/t", f"{tmp_path}/q", f"{tmp_path}/s"), "app").prove()
+    with pytest.raises(Unusable, match="--quarantine: /proc/q is not on the file system of --state"):
+        Writer(store, Places(f"{tmp_path}/t", "/proc/q", f"{tmp_path}/s"), "app").prove()
 
 
 def test_a_second_driver_fences_the_first_and_is_named():

@@ -17,7 +17,7 @@ def reject_if(rules: dict[str, Callable[[], Column]]) -> Callable[[DataFrame], D
 
     def judged(records: DataFrame) -> DataFrame:
         earlier = F.col(REJECT) if REJECT in records.columns else F.lit(None).cast("string")
-        broken = (F.when(rule(), F.lit(name)) for name, rule in rules.items())
+        broken = (F.when(rule(), name) for name, rule in rules.items())
         return records.withColumn(REJECT, F.coalesce(earlier, *broken))
 
     return judged
