@@ -23,10 +23,7 @@ SETTINGS = {
     "spark.sql.streaming.pollingDelay": "200ms",
     "spark.log.level": "WARN",
 }
-LOCAL = {
-    "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-    "spark.hadoop.fs.AbstractFileSystem.s3.impl": "org.apache.hadoop.fs.s3a.S3A",
-}
+LOCAL = {"spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
 # When a query dies the job itself says why, in a line; these would print a page of stack before it.
 QUERY_LOGGERS = [
     "org.apache.spark.sql.execution.streaming.MicroBatchExecution",

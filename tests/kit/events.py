@@ -1,6 +1,7 @@
 """Access-log events as real producers send them: most are good, a few are broken in the ways producers break them.
 
-    for event in access_log_events(200_000, seed=1): producer.send(event.key, event.value, event.headers, event.timestamp_ms)
+    for event in access_log_events(200_000, seed=1):
+        producer.send(event.key, event.value, event.headers, event.timestamp_ms)
 
 The same arguments give the same events. A good value is JSON of about 370 bytes; paths and users are Zipf-like.
 """

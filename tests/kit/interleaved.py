@@ -108,15 +108,24 @@ class Serial:
         return map(function, *items)
 
 
-def interleave(drivers: list[Driver], schedule: Iterable[tuple[int, bool]], after_each: Callable[[], None]) -> None:
-    """Steps the drivers in the order of `schedule` (which one, whether it crashes), then each to its end."""
-    for which, crash in schedule:
+def interleave(
+    drivers: list[Driver], schedule: Iterable[tuple[int, int, bool]], after_each: Callable[[], None]
+) -> None:
+    """Steps the drivers by `schedule` (which one, how far, whether it crashes then), then each to its end."""
+
+    def step(driver: Driver, crash: bool = False) -> None:
+        if not driver.ended:
+            driver.step(crash)
+            after_each()
+
+    for which, steps, crash in schedule:
         alive = [driver for driver in drivers if not driver.ended]
         if not alive:
             return
-        alive[which % len(alive)].step(crash)
-        after_each()
+        for _ in range(steps):
+            step(alive[which % len(alive)])
+        if crash:
+            step(alive[which % len(alive)], crash=True)
     for driver in drivers:
         while not driver.ended:
-            driver.step()
-            after_each()
+            step(driver)
