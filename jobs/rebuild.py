@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from jobs import flags, hadoop, ledger
 from jobs.session import session
-from jobs.store import Store, store_of
+from jobs.store import FAULTS, Store, store_of
 from jobs.writer import Places, Unusable, Writer
 
 KEY = ("_topic", "_partition")
@@ -31,9 +31,9 @@ def main(argv: list[str]) -> int:
     spark = session(f"rebuild {places.table}")
     try:
         positions = rebuilt(spark, places, asked.accept_holes)
-    except Unusable as error:
+    except (Unusable, *FAULTS) as error:
         print(f"rebuild.py: {error}", file=sys.stderr)
-        return 4
+        return 4 if isinstance(error, Unusable) else 1
     finally:
         spark.stop()
     print(f"the ledger in {places.state} goes on at {positions}")
@@ -54,9 +54,11 @@ def rebuilt(spark: SparkSession, places: Places, accept_holes: bool = False) -> 
     writer = Writer(store, places, spark.sparkContext.applicationId)
     writer.prove()
     writer.seq = last_batch(store, places)
-    writer.begin({topic: {row._partition: row.last + 1 for row in partitions if row._topic == topic}
-                  for topic in {row._topic for row in partitions}})  # fmt: skip
-    return writer.positions
+    positions = {topic: {row._partition: row.last + 1 for row in partitions if row._topic == topic}
+                 for topic in {row._topic for row in partitions}}  # fmt: skip
+    if not writer.begin(positions):
+        raise Unusable(f"--state: another driver began a ledger in {places.state} meanwhile")
+    return positions
 
 
 def held(spark: SparkSession, store: Store, places: Places) -> DataFrame:
@@ -94,7 +96,7 @@ def check(partitions: Iterable[Row], accept_holes: bool) -> None:
 def last_batch(store: Store, places: Places) -> int:
     """The highest batch number in the files' names: new batches must not take those names."""
     names = (entry.name.rpartition("/")[2] for root in (places.table, places.quarantine) for entry in store.files(root))
-    found = (re.fullmatch(r"(\d{12})-\d{5,}\.parquet", name) for name in names)
+    found = (re.fullmatch(r"(\d{12})-\d{5,}-[0-9a-f]{8}\.parquet", name) for name in names)
     return max((int(match[1]) for match in found if match), default=-1)
 
 

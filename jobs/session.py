@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 SETTINGS = {
@@ -33,6 +33,7 @@ QUERY_LOGGERS = [
 
 def session(name: str) -> SparkSession:
     """The session; where Spark runs on a local master, `s3://` is served by S3A as it is on EMR."""
+    SparkContext._ensure_initialized()  # before it, a SparkConf doesn't know what spark-submit was told
     submitted = SparkConf()
     settings = SETTINGS | endpoint(os.environ)
     if submitted.get("spark.master", "local[*]").startswith("local"):

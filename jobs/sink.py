@@ -1,9 +1,8 @@
 """The sink: a micro-batch is staged by Spark, checked, committed to the ledger, and published."""
 
 import dataclasses
-import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -15,12 +14,13 @@ from jobs.ledger import Batch, File, Positions, Ranges
 from jobs.settings import Settings
 from jobs.store import REQUESTS_AT_ONCE, Entry
 from jobs.writer import Writer
-from transforms.envelope import ENVELOPE, EVENT_TIME, REJECT
+from transforms.envelope import ENVELOPE, EVENT_TIME, REJECT, utc_day
 
 PROVENANCE = ("_topic", "_partition", "_offset", "_timestamp")
 ROOTS = ("table", "quarantine")
 RAW = ("_key", "_value", "_headers")
-GUESSED_ROW_BYTES = 100  # until a batch has been weighed
+GUESSED_ROW_BYTES = 100.0  # until a batch has been weighed
+ROWS_THAT_TELL = 1_000  # a file of fewer is mostly its footer
 ROWS_WORTH_A_TASK = 250_000  # fewer rows don't repay a second task's file
 
 
@@ -51,6 +51,7 @@ class Sink:
         self.fingerprint = fingerprint
         self.settings = settings
         self.offsets = offsets
+        self.row_bytes = GUESSED_ROW_BYTES
         self.stopping = False
         self.failure: Exception | None = None
         self.reports: dict[int, Report] = {}
@@ -70,7 +71,7 @@ class Sink:
         ranges = ledger.remaining(planned, self.writer.positions)
         if not ranges:
             return report
-        if ranges != planned:
+        if ledger.size(ranges) != ledger.size(planned):
             frame = frame.where(beyond(self.writer.positions))  # a replay brings again what is there
         staging = self.writer.staging()
         with report.phase("stage"):
@@ -111,12 +112,16 @@ class Sink:
 
     def _tasks(self, frame: DataFrame, size: int) -> int:
         """So many that files come near their target size, and that a large batch keeps the cores busy."""
-        last, row_bytes = self.writer.last_batch, GUESSED_ROW_BYTES
-        if last and last.rows_written:
-            row_bytes = sum(file.bytes for file in last.table_files) / last.rows_written
-        by_size = -(-size * row_bytes // self.settings.target_file_size)
+        by_size = -(-size * self._row_bytes() // self.settings.target_file_size)
         by_cores = min(-(-size // ROWS_WORTH_A_TASK), frame.sparkSession.sparkContext.defaultParallelism)
         return int(max(by_size, by_cores, 1))
+
+    def _row_bytes(self) -> float:
+        """What a row weighs in a file, by the last batch that had enough of them to tell."""
+        last = self.writer.last_batch
+        if last and last.rows_written >= ROWS_THAT_TELL:
+            self.row_bytes = sum(file.bytes for file in last.table_files) / last.rows_written
+        return self.row_bytes
 
     def _accepted(self, rows: DataFrame) -> DataFrame:
         not_data = {*PROVENANCE, *RAW, REJECT, EVENT_TIME, *self.settings.partition_by}
@@ -128,27 +133,31 @@ class Sink:
             *ENVELOPE,
             F.col(REJECT).alias("reason"),
             F.lit(self.settings.transform).alias("transform"),
-            F.date_format("_timestamp", "yyyy-MM-dd").alias("dt"),
+            utc_day(rows.drop(EVENT_TIME)).alias("dt"),
         )
 
     def _write(self, rows: DataFrame, folder: str, partition_by: tuple[str, ...]) -> None:
-        target = f"{hadoop.uri(self.settings.state)}/{folder}"
-        rows.write.partitionBy(*partition_by).mode("append").parquet(target)
+        """A task's file of one partition value is cut where it comes to the target size."""
+        writer = rows.write.partitionBy(*partition_by).mode("append")
+        most = max(int(self.settings.target_file_size / self.row_bytes), 1)
+        writer.option("maxRecordsPerFile", most).parquet(f"{hadoop.uri(self.settings.state)}/{folder}")
 
     def _files(self, staging: str) -> dict[str, tuple[File, ...]]:
         """The staged files of each root, weighed, counted and given their names for ever."""
+        files = {}
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            return {root: tuple(pool.map(self._file, *self._staged(f"{staging}/{root}"))) for root in ROOTS}
+            for root in ROOTS:
+                folder = f"{staging}/{root}"
+                entries = self.writer.store.files(f"{self.settings.state}/{folder}")
+                files[root] = tuple(
+                    pool.map(lambda of: self._file(*of), [(folder, *one) for one in enumerate(entries)])
+                )
+        return files
 
-    def _staged(self, folder: str) -> tuple[Iterable[int], Iterable[str], list[Entry]]:
-        entries = [*self.writer.store.files(f"{self.settings.state}/{folder}")]
-        return itertools.count(), itertools.repeat(folder), entries
-
-    def _file(self, n: int, folder: str, entry: Entry) -> File:
-        values = entry.name.rpartition("/")[0]
+    def _file(self, folder: str, n: int, entry: Entry) -> File:
         return File(
             staged=f"{folder}/{entry.name}",
-            final=f"{values}/{self.writer.seq + 1:012}-{n:05}.parquet",
+            final=self.writer.final(entry.name.rpartition("/")[0], n),
             bytes=entry.bytes,
             rows=hadoop.rows(self.offsets.spark, f"{hadoop.uri(self.settings.state)}/{folder}/{entry.name}"),
         )

@@ -20,6 +20,7 @@ FETCH = {
     "kafka.receive.buffer.bytes": str(2 * 2**20),
     "kafka.fetch.max.wait.ms": "20",
 }
+ISOLATION = "read_committed"  # what an aborted transaction wrote is no record
 ADMIN_TIMEOUT_MS = 30_000
 
 
@@ -45,6 +46,7 @@ def options(settings: Settings, positions: Positions) -> dict[str, str]:
         **{name: str(limit) for name, limit in limits.items() if limit},
         **subscription,
         "startingOffsets": json.dumps(positions),
+        "kafka.isolation.level": ISOLATION,
         "failOnDataLoss": "true",
         "includeHeaders": "true",
     }
@@ -81,6 +83,8 @@ def admin(spark: SparkSession, settings: Settings) -> Iterator[object]:
     try:
         client = spark._jvm.org.apache.kafka.clients.admin.Admin.create(properties)
         yield client
+    except TypeError:
+        raise Refused("--jars", "Kafka's classes are missing: name the connector's jars, as `make run` does") from None
     except Py4JJavaError as error:
         raise _refusal(settings, error.java_exception) from None
     finally:
@@ -94,7 +98,9 @@ def _refusal(settings: Settings, error) -> Refused:
     kind, message = error.getClass().getSimpleName(), error.getMessage()
     if kind == "UnknownTopicOrPartitionException":
         return Refused("--topics", f"not every one of {', '.join(settings.topics)} is on {settings.bootstrap_servers}")
-    return Refused("--bootstrap-servers", f"{settings.bootstrap_servers} can't be asked: {kind}: {message}")
+    flag = {"TopicAuthorizationException": "--topics", "PatternSyntaxException": "--topics-pattern"}.get(kind)
+    flag = flag or ("--bootstrap-servers" if kind == "TimeoutException" else "--bootstrap-servers, --kafka-option")
+    return Refused(flag, f"{settings.bootstrap_servers} can't be asked: {kind}: {message}".splitlines()[0])
 
 
 def _partitions(spark: SparkSession, settings: Settings, client) -> dict[str, list[int]]:
@@ -121,7 +127,8 @@ def _offsets(spark: SparkSession, client, partitions: dict[str, list[int]], at: 
     wanted = spark._jvm.java.util.HashMap()
     for key in keys.values():
         wanted.put(key, spec)
-    listed = client.listOffsets(wanted)
+    isolation = getattr(kafka.common.IsolationLevel, ISOLATION.upper())
+    listed = client.listOffsets(wanted, kafka.clients.admin.ListOffsetsOptions(isolation))
     offsets: Positions = {topic: {} for topic in partitions}
     for (topic, p), key in keys.items():
         offsets[topic][p] = listed.partitionResult(key).get().offset()

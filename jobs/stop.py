@@ -1,5 +1,6 @@
 """Asking the job to end: SIGTERM, Ctrl-C, or the marker object `<state>/stop`."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -8,7 +9,7 @@ import time
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import SparkSession
 
-from jobs.store import Store
+from jobs.store import FAULTS, Store
 
 SIGNALS = ("TERM", "INT")
 ONE_PRESS = 1.0  # seconds: Ctrl-C reaches the JVM and Python, and is still one signal
@@ -23,7 +24,7 @@ class Stop:
         self.store = store
         self.marker = f"{state}/stop"
         self.reason: str | None = None
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal may come while one is handled
         self.first = 0.0
         self.looked = 0.0
         ensure_callback_server_started(spark.sparkContext._gateway)
@@ -35,8 +36,9 @@ class Stop:
     def asked(self) -> bool:
         if self.reason is None and time.monotonic() - self.looked >= LOOK_EVERY:
             self.looked = time.monotonic()
-            if self.store.exists(self.marker):
-                self.reason = self.marker
+            with contextlib.suppress(*FAULTS):  # the store doesn't answer: ask again later
+                if self.store.exists(self.marker):
+                    self.reason = self.marker
         return self.reason is not None
 
     def heard(self, name: str) -> None:
@@ -52,9 +54,8 @@ class Stop:
                 self.first, self.reason = now, f"SIG{name}"
 
     def obeyed(self) -> None:
-        """The marker is gone, so that the next start runs."""
-        if self.reason == self.marker:
-            self.store.discard(self.marker)
+        """The marker is gone, whatever ended the job, so that the next start runs."""
+        self.store.discard(self.marker)
 
 
 class _Handler:

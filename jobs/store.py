@@ -8,16 +8,17 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from jobs import flags
 
+FAULTS = (OSError, BotoCoreError, ClientError)  # what a store raises when it can't do what it was asked
 ABSENT = {"404", "NoSuchKey", "NotFound"}
 EXISTS = {"412", "PreconditionFailed"}
 CONFLICT = {"409", "ConditionalRequestConflict"}  # another create of the key was under way: ask again
@@ -132,17 +133,24 @@ class S3:
 
         The second case is our own request, applied though its response was lost: botocore sent it again.
         """
+        try:
+            self._conditional(self.client.put_object, **_at(uri), Body=data)
+            return True
+        except ClientError as error:
+            if _code(error) not in EXISTS:
+                raise
+        return self.read(uri) == data
+
+    def _conditional(self, operation: Callable, **request) -> None:
+        """The request, made only if its key is absent; asked again while another's for the same key is under way."""
         for wait in (0.1, 0.2, 0.4, 0.8, None):
             try:
-                self.client.put_object(**_at(uri), Body=data, IfNoneMatch="*")
-                return True
+                operation(**request, IfNoneMatch="*")
+                return
             except ClientError as error:
-                if _code(error) in EXISTS:
-                    break
                 if _code(error) not in CONFLICT or wait is None:
                     raise
                 time.sleep(wait)
-        return self.read(uri) == data
 
     def replace(self, uri: str, data: bytes) -> None:
         self.client.put_object(**_at(uri), Body=data)
@@ -199,7 +207,7 @@ class S3:
     def _copy_if_absent(self, source: str, target: str) -> None:
         request = {**_at(target), "CopySource": _at(source)}
         try:
-            self.client.copy_object(**request, IfNoneMatch="*")
+            self._conditional(self.client.copy_object, **request)
         except ClientError as error:
             if _code(error) not in UNKNOWN_HEADER:
                 raise

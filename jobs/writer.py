@@ -3,6 +3,7 @@
 Spark-free: everything goes through a store's verbs, so that a test can interleave two writers and crash them anywhere.
 """
 
+import contextlib
 import dataclasses
 import json
 import socket
@@ -13,9 +14,10 @@ from datetime import datetime, timezone
 
 from jobs import flags, ledger
 from jobs.ledger import Batch, Claim, File, Positions, Record, Unreadable
-from jobs.store import REQUESTS_AT_ONCE, Store
+from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store
 
 HINT_EVERY = 10  # records
+PROBE = "-probe"
 
 
 class Fenced(Exception):
@@ -54,7 +56,7 @@ class Writer:
             if not self.store.reaches(self.places.state, getattr(self.places, name)):
                 raise Unusable(f"--{name}: {getattr(self.places, name)} is not on the file system of --state "
                                f"{self.places.state}, so files can't appear there in one step")  # fmt: skip
-        probe = f"{self.places.state}/staging/{self.id}-probe/object"
+        probe = f"{self.places.state}/staging/{self.id}{PROBE}/object"
         try:
             kept = self.store.create(probe, b"first") and not self.store.create(probe, b"second")
             kept = kept and self.store.read(probe) == b"first"
@@ -79,7 +81,9 @@ class Writer:
                 self._take_over(last)
             positions = ledger.joined(resume(last.positions if last else None), self.positions)
             # Listed before the claim: these writers can't commit after it. A later driver's folder is not among them.
-            left_over = self.store.folders(f"{self.places.state}/staging")
+            # Another's probe is left alone: without it that driver would doubt its store.
+            staged = self.store.folders(f"{self.places.state}/staging")
+            left_over = [name for name in staged if not name.endswith(PROBE)]
             if self.begin(positions):
                 break
         self._remove(left_over)
@@ -93,13 +97,23 @@ class Writer:
         return claimed
 
     def resume(self) -> None:
-        """This writer is level with the ledger again, after a failure whose outcome isn't known; raises `Fenced`."""
-        last = self._last()
-        if last is None or last.writer != self.id:
-            raise self._fenced(last)
-        self._take_over(last)
+        """This writer is level with the ledger again, after a failure whose outcome isn't known; raises `Fenced`.
+
+        Its new claim takes the number that a request still under way would create.
+        """
+        while True:
+            last = self._last()
+            if last is None or last.writer != self.id:
+                raise self._fenced(last)
+            self._take_over(last)
+            if self.begin(self.positions):
+                break
         ours = (name for name in self.store.folders(f"{self.places.state}/staging") if name.startswith(self.id))
         self._remove(ours)
+
+    def final(self, values: str, n: int) -> str:
+        """The key, for ever, of the next batch's file `n` in the folder `values`; no other record has it."""
+        return f"{values}/{self.seq + 1:012}-{n:05}-{self.id[:8]}.parquet"
 
     def staging(self) -> str:
         """A folder, below the state, to stage the next batch in: new at every call, so no leftover can get into it."""
@@ -149,12 +163,11 @@ class Writer:
     def _take_over(self, last: Record) -> None:
         """The last batch is wholly published, and this writer stands behind `last`."""
         self._refuse_other_places(last)
-        batch = last
-        if isinstance(last, Claim) and last.last_batch is not None:
-            batch = self._read(last.last_batch)
-        if isinstance(batch, Batch):
-            self._copy(batch, self._copy_if_absent)
-            self.last_batch = batch
+        if isinstance(last, Batch):
+            self._copy(last, self._copy_if_absent)
+            self.last_batch = last
+        elif last.last_batch is not None:  # published before the claim was made
+            self.last_batch = self._read(last.last_batch)
         self.seq, self.positions = last.seq, last.positions
 
     def _refuse_other_places(self, last: Record) -> None:
@@ -218,7 +231,8 @@ class Writer:
         return seqs if from_ in (0, *seqs[:1]) else []
 
     def _hint(self) -> None:
-        self.store.replace(f"{self.places.state}/ledger/{ledger.HINT}", str(self.seq).encode())
+        with contextlib.suppress(*FAULTS):  # a batch is not worse for a bad hint
+            self.store.replace(f"{self.places.state}/ledger/{ledger.HINT}", str(self.seq).encode())
 
     def _key(self, seq: int) -> str:
         return f"{self.places.state}/ledger/{ledger.name(seq)}"

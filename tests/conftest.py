@@ -1,5 +1,7 @@
 """What tests share, each made when the first test asks for it: a Spark session, a Kafka broker, an S3."""
 
+from contextlib import suppress
+
 import pytest
 
 from tests.kit.broker import Broker
@@ -59,7 +61,8 @@ def records(spark):
 def broker(tmp_path_factory):
     """A real Kafka broker, the same for all tests: each has a topic of its own."""
     with Broker(tmp_path_factory.mktemp("broker")) as broker:
-        if not ARCHIVE.exists():
+        with suppress(FileExistsError):
+            ARCHIVE.with_suffix(".made").touch(exist_ok=False)  # by one of the test processes
             pipeline = Pipeline(tmp_path_factory.mktemp("archive"), broker)
             pipeline.send(100)
             pipeline.job.archive("--trigger", "available-now")

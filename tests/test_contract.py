@@ -66,7 +66,7 @@ JSON = "transforms.json_records:json_records"
         f"{RAW} --partition-by value": "--partition-by: 'value' is binary; a folder needs a string",
         "transforms.access_log:access_log --partition-by ts": "--partition-by: 'ts' is timestamp; a folder needs",
         f"{JSON} --schema 'id NOTHING'": "--schema: ",
-        f"{JSON} --schema 'id INT' --event-time at": "--schema: ",
+        f"{JSON} --schema 'id INT' --event-time at": "--event-time: event time 'at' isn't a column",
     }.items(),
 )
 def test_what_the_sink_could_not_write_is_refused_in_one_line(spark, transform, said):

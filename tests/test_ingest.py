@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from tests.kit.events import Event, access_log_events
 from tests.kit.job import LINE, kill
@@ -240,6 +241,20 @@ def test_only_safe_partition_values_become_folders(folder, broker):
     rejected = pipeline.oracle.select("quarantine", "_value, reason")
     assert Counter(rejected) == Counter((value, "unsafe partition value: place") for value in unsafe)
     pipeline.assert_ledger_is_true()
+
+
+@one_line_is_enough
+def test_only_committed_records_of_a_transaction_are_there_and_the_holes_are_noted(folder, broker):
+    pipeline = Pipeline(folder, broker, partitions=1)
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": pipeline.topic})
+    producer.init_transactions(30)
+    for value, end in ((b"id-1", producer.commit_transaction), (b"id-2", producer.abort_transaction)) * 2:
+        producer.begin_transaction()
+        producer.produce(pipeline.topic, value=value)
+        end(30)
+    assert pipeline.job.run(*DRAIN) == 0, pipeline.job.said()
+    assert sorted(pipeline.oracle.select("table", "_offset, id")) == [(0, "id-1"), (4, "id-1")]
+    assert [(batch.rows_in, batch.holes) for batch in pipeline.batches()] == [(2, 6)]
 
 
 def staged(pipeline: Pipeline):

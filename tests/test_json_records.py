@@ -211,6 +211,10 @@ EVENT_TIMES = [
     ("BIGINT", "-86400", -86400_000000, None),
     ("BIGINT", "99999999999", 99999999999_000000, None),
     ("BIGINT", "100000000000", 100000000_000000, None),
+    ("BIGINT", "99999999999999", 99999999999_999000, None),
+    ("BIGINT", "100000000000000", 100000000_000000, None),
+    ("BIGINT", "99999999999998976", 99999999999_998976, None),
+    ("BIGINT", "100000000000000000", 100000000_000000, None),
     ("BIGINT", "-99999999999", None, "bad event time: t"),
     ("BIGINT", "9223372036854775807", 9223372036854776, None),
     ("BIGINT", "-9223372036854775808", -9223372036854776, None),
@@ -221,9 +225,8 @@ EVENT_TIMES = [
 ]
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
-def test_the_event_time_is_the_same_moment_in_any_session_time_zone(ansi, zone, spark, records):
-    spark.conf.set("spark.sql.session.timeZone", zone)
+def test_the_event_time_does_not_follow_the_session_time_zone(ansi, spark, records):
+    spark.conf.set("spark.sql.session.timeZone", "America/New_York")
     kinds = dict.fromkeys(kind for kind, *_ in EVENT_TIMES)
     shown = []
     for kind in kinds:
@@ -252,17 +255,18 @@ def test_the_event_time_is_the_same_moment_in_any_session_time_zone(ansi, zone, 
         ("`a b` INT", None, "'a b'"),
         ("o STRUCT<`it's`: INT>", None, '"o.it\'s"'),
         ("v VARCHAR(5)", None, "'v': varchar(5) can't be read from JSON"),
-        ("o STRUCT<i: INTERVAL>", None, "'o.i': interval can't be read from JSON"),
+        ("o STRUCT<i: INTERVAL DAY>", None, "'o.i': interval day can't be read from JSON"),
+        ("i INTERVAL", None, "'i"),
         ("m MAP<INT, STRING>", None, "'m': map<int,string> can't be read from JSON"),
         ("a ARRAY<TIMESTAMP>", None, "'a': timestamp can't be read inside an array"),
         ("m MAP<STRING, STRUCT<d: DATE>>", None, "'m.d': date can't be read inside an array or a map"),
         ("a ARRAY<STRUCT<k: INT NOT NULL>>", None, "'a.k': NOT NULL"),
         ("id STRING", "at", "'at' isn't a column of the schema: id"),
-        ("id STRING, at BOOLEAN", "at", "'at' is boolean"),
+        ("id STRING, at BOOLEAN", "at", "'at': boolean can't tell the time"),
     ],
 )
 def test_a_schema_that_cannot_be_kept_is_refused_in_one_line(spark, schema, event_time, said):
-    with pytest.raises(ValueError) as refused:  # noqa: PT011
+    with pytest.raises(ValueError) as refused:
         json_records(schema, event_time)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -317,15 +321,16 @@ TEXTS = st.one_of(
     st.builds(lambda one, token, two: one + token + two, OBJECTS, TOKENS, OBJECTS),
 )
 # A Spark action costs a hundred times what a value does: few examples, many values in each.
-many_in_one_frame = settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+many_in_one_frame = settings(max_examples=3, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 @given(values=st.lists(st.binary() | TEXTS.map(str.encode) | st.none(), min_size=60, max_size=120))
 @many_in_one_frame
 def test_any_value_gives_one_row_and_keeps_its_envelope(ansi, records, values):
     came = records(*values)
-    for transform in (raw, access_log, json_records("a INT, b STRING, ts TIMESTAMP", event_time="ts")):
-        assert_df_equality(came.transform(transform).select(ENVELOPE), came)
+    transforms = raw, access_log, json_records("a INT, b STRING, ts TIMESTAMP", event_time="ts")
+    kept = [came.transform(transform).select(ENVELOPE) for transform in transforms]
+    assert_df_equality(reduce(DataFrame.union, kept), reduce(DataFrame.union, [came] * len(kept)))
 
 
 def is_one_json_object(text: str) -> bool:

@@ -22,9 +22,9 @@ def holds(root: str, name: str, *records: tuple[int, int]) -> None:
 
 
 def test_the_job_goes_on_behind_what_table_and_quarantine_hold(spark, places):
-    holds(places.table, "000000000006-00000.parquet", (0, 0), (0, 1), (1, 5))
-    holds(places.table, "000000000007-00000.parquet", (0, 3), (1, 6))
-    holds(places.quarantine, "000000000007-00000.parquet", (0, 2))
+    holds(places.table, "000000000006-00000-0a1b2c3d.parquet", (0, 0), (0, 1), (1, 5))
+    holds(places.table, "000000000007-00000-0a1b2c3d.parquet", (0, 3), (1, 6))
+    holds(places.quarantine, "000000000007-00000-0a1b2c3d.parquet", (0, 2))
     assert rebuild.rebuilt(spark, places) == {"t": {0: 4, 1: 7}}
     driver = Writer(Local(), places, "app")
     driver.claim(lambda positions: positions)
@@ -34,15 +34,15 @@ def test_the_job_goes_on_behind_what_table_and_quarantine_hold(spark, places):
 
 
 def test_missing_offsets_are_accepted_only_on_demand(spark, places):
-    holds(places.table, "000000000001-00000.parquet", (0, 0), (0, 1), (0, 4))
+    holds(places.table, "000000000001-00000-0a1b2c3d.parquet", (0, 0), (0, 1), (0, 4))
     with pytest.raises(Unusable, match="t-0: the table holds offsets 0 to 4, but 2 between them are missing"):
         rebuild.rebuilt(spark, places)
     assert rebuild.rebuilt(spark, places, accept_holes=True) == {"t": {0: 5}}
 
 
 def test_a_record_that_is_there_twice_is_no_table_of_this_job(spark, places):
-    holds(places.table, "000000000001-00000.parquet", (0, 0), (0, 1))
-    holds(places.quarantine, "000000000001-00000.parquet", (0, 1))
+    holds(places.table, "000000000001-00000-0a1b2c3d.parquet", (0, 0), (0, 1))
+    holds(places.quarantine, "000000000001-00000-0a1b2c3d.parquet", (0, 1))
     with pytest.raises(Unusable, match="t-0: the table holds offsets 0 to 1, 1 rows of them twice"):
         rebuild.rebuilt(spark, places)
 

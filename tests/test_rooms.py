@@ -88,6 +88,6 @@ def test_every_file_and_module_that_the_readme_names_exists():
 
 
 def test_nothing_in_the_project_is_binary():
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True).stdout
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, tracked.split("\0")):
         (ROOT / name).read_text(encoding="utf-8")

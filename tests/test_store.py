@@ -119,6 +119,7 @@ def test_a_store_without_conditional_copies_is_asked_for_a_plain_one():
     assert S3(client).copy("s3://b/1", "s3://b/2", 1)
     assert [("IfNoneMatch" in request) for request in client.asked] == [True, False]
     assert S3(Client("PreconditionFailed")).copy("s3://b/1", "s3://b/2", 1)
+    assert S3(Client("ConditionalRequestConflict")).copy("s3://b/1", "s3://b/2", 1)
     with pytest.raises(ClientError):
         S3(Client("AccessDenied")).copy("s3://b/1", "s3://b/2", 1)
 

@@ -40,8 +40,7 @@ def ingest(driver: Writer, upto: int, behind: int = 0):
         rows = json.dumps([*range(begin + n, end, FILES)]).encode()
         staged = f"{staging}/table/dt=1/part-{n}"
         driver.store.replace(f"{PLACES.state}/{staged}", rows)
-        final = f"dt=1/{driver.seq + 1:012}-{n:05}.parquet"
-        files.append(File(staged=staged, final=final, bytes=len(rows), rows=1))
+        files.append(File(staged=staged, final=driver.final("dt=1", n), bytes=len(rows), rows=1))
     return driver.commit(
         query="q", batch_id=0, staging=staging, ranges=ranges, table_files=tuple(files), quarantine_files=(), rows_in=0,
         rows_written=0, rows_rejected=0, holes=0, transform="t", fingerprint="f",
@@ -116,7 +115,7 @@ def test_the_same_drivers_duplicate_or_lose_records_on_a_store_that_overwrites()
     def broken(schedule, drivers):
         every_record_once(schedule, drivers, overwrites=True)
 
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=r"there twice|are missing|vanished or changed|is gone and was not staged"):
         broken()
 
 
@@ -166,6 +165,43 @@ def test_a_driver_that_does_not_know_whether_its_record_was_created_finds_out():
     assert Reader(store).look() == Counter(range(4))
 
 
+def test_a_record_that_arrives_late_finds_its_number_taken():
+    """The request timed out and was given up; the store applies it after the writer looked and went on."""
+    store = Memory()
+    driver = claimed(store)
+    create, late = store.create, []
+    store.create = lambda uri, data: late.append((uri, data)) or (_ for _ in ()).throw(TimeoutError)
+    with pytest.raises(TimeoutError):
+        ingest(driver, 4)
+    store.create = create
+    driver.resume()
+    assert not store.create(*late[0])
+    driver.publish(ingest(driver, 4))
+    assert claimed(store).positions == {"t": {0: 4}}
+    assert Reader(store).look() == Counter(range(4))
+
+
+def test_a_probe_is_not_swept_away_from_under_another_driver():
+    store = Memory()
+    probing = Driver(lambda store: Writer(store, PLACES, "app").prove(), store)
+    while not store.objects:
+        probing.step()
+    claimed(store)
+    while not probing.ended:
+        probing.step()
+    assert probing.error is None and not store.files(f"{PLACES.state}/staging")
+
+
+def test_files_that_were_published_once_may_be_removed_by_their_owner():
+    """Retention, or a request to forget: a start doesn't ask for files that a claim after them says were there."""
+    store = Memory()
+    driver = claimed(store)
+    driver.publish(ingest(driver, 4))
+    claimed(store)
+    store.delete(PLACES.table)
+    assert claimed(store).positions == {"t": {0: 4}}
+
+
 def test_a_late_sweep_leaves_a_newer_drivers_staging_alone():
     """A driver stopped right after its claim, woken when another has a batch committed but not published."""
     store = Memory()
@@ -184,7 +220,7 @@ def test_a_file_that_is_nowhere_stops_the_job_and_names_its_offsets():
     store = Memory()
     batch = ingest(claimed(store), 4)
     store.discard(f"{PLACES.state}/{batch.files[1].staged}")
-    with pytest.raises(Unusable, match=r'00001\.parquet .* is gone.*"t": \{"0": \[0, 4\]\}'):
+    with pytest.raises(Unusable, match=r'00001-[0-9a-f]{8}\.parquet .* is gone.*"t": \{"0": \[0, 4\]\}'):
         claimed(store)
 
 

@@ -51,9 +51,11 @@ class Job:
 
     def archive(self, *more: str) -> None:
         """Runs the job once, slowly, and keeps the classes that it loaded for all runs to come."""
-        process = self.start(*more, jvm=f"-XX:ArchiveClassesAtExit={ARCHIVE}")
-        if process.wait():
+        half_made = ARCHIVE.with_suffix(".half")
+        if self.start(*more, jvm=f"-XX:ArchiveClassesAtExit={half_made}").wait():
             raise RuntimeError(self.said())
+        if half_made.exists():  # not every runtime can make one
+            half_made.replace(ARCHIVE)
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")

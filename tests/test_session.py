@@ -1,0 +1,40 @@
+"""The session's settings, and who wins over whom."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from emr.java import java_home
+from jobs.session import SETTINGS, endpoint
+
+SCRIPT = """
+from jobs.session import session
+spark = session("test")
+for name in ("spark.sql.session.timeZone", "spark.sql.parquet.compression.codec", "spark.hadoop.fs.s3.impl"):
+    print("found", name, spark.conf.get(name) if "fs.s3" not in name else spark.sparkContext.getConf().get(name))
+"""
+
+
+def test_what_spark_submit_is_told_wins(folder):
+    (folder / "show.py").write_text(SCRIPT)
+    told = {"spark.sql.session.timeZone": "Europe/Zurich", "spark.hadoop.fs.s3.impl": "example.Own"}
+    conf = [word for name, value in told.items() for word in ("--conf", f"{name}={value}")]
+    submit = [str(Path(sys.executable).with_name("spark-submit")), "--master", "local[1]", *conf]
+    environment = {**os.environ, "JAVA_HOME": java_home(), "PYSPARK_PYTHON": sys.executable}
+    said = subprocess.run([*submit, folder / "show.py"], capture_output=True, text=True, env=environment).stdout
+    found = dict(line.split()[1:] for line in said.splitlines() if line.startswith("found"))
+    codec = "spark.sql.parquet.compression.codec"
+    assert found == {**told, codec: SETTINGS[codec]}
+
+
+def test_s3a_is_set_by_the_environment_that_sets_boto3():
+    assert endpoint({}) == {}
+    made = endpoint(
+        {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "AWS_ENDPOINT_URL": "http://other", "AWS_REGION": "x"}
+    )
+    assert made == {
+        "spark.hadoop.fs.s3a.endpoint": "http://127.0.0.1:9",
+        "spark.hadoop.fs.s3a.path.style.access": "true",
+        "spark.hadoop.fs.s3a.endpoint.region": "x",
+    }
