@@ -18,6 +18,9 @@ demo: setup      ## 200,000 events through a real broker and the real job, kille
 run: setup       ## runs the job on a local master: make run ARGS="--bootstrap-servers … --topics … --table …"
 	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path kafka-$(SPARK) s3-$(SPARK)) jobs/ingest.py $(ARGS)
 
+rebuild: setup   ## makes a lost ledger again from its table: make rebuild ARGS="--table …"
+	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path s3-$(SPARK)) jobs/rebuild.py $(ARGS)
+
 test:            ## every test on both Spark lines (T=sink: only tests/test_sink.py; LINES=4.1: only that line)
 	@$(foreach line,$(LINES),$(MAKE) --no-print-directory test-line SPARK=$(line) &&) true
 LINES ?= 4.1 3.5
@@ -44,4 +47,4 @@ $(VENV)/.ready: setup.py emr/jars.lock
 	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
 	@touch $@
 
-.PHONY: help setup demo run test test-line lint fmt clean
+.PHONY: help setup demo run rebuild test test-line lint fmt clean
