@@ -56,12 +56,13 @@ class Writer:
             if not self.store.reaches(self.places.state, getattr(self.places, name)):
                 raise Unusable(f"--{name}: {getattr(self.places, name)} is not on the file system of --state "
                                f"{self.places.state}, so files can't appear there in one step")  # fmt: skip
-        probe = f"{self.places.state}/staging/{self.id}{PROBE}/object"
+        folder = f"{self.places.state}/staging/{self.id}{PROBE}"
+        probe = f"{folder}/object"
         try:
             kept = self.store.create(probe, b"first") and not self.store.create(probe, b"second")
             kept = kept and self.store.read(probe) == b"first"
         finally:
-            self.store.discard(probe)
+            self.store.delete(folder)
         if not kept:
             raise Unusable(
                 f"--state: the store of {self.places.state} lets an object be created twice, so two drivers could both "

@@ -251,6 +251,7 @@ def test_only_committed_records_of_a_transaction_are_there_and_the_holes_are_not
     for value, end in ((b"id-1", producer.commit_transaction), (b"id-2", producer.abort_transaction)) * 2:
         producer.begin_transaction()
         producer.produce(pipeline.topic, value=value)
+        producer.flush(30)
         end(30)
     assert pipeline.job.run(*DRAIN) == 0, pipeline.job.said()
     assert sorted(pipeline.oracle.select("table", "_offset, id")) == [(0, "id-1"), (4, "id-1")]
@@ -320,6 +321,8 @@ def test_a_batch_waits_for_enough_records_or_long_enough(folder, broker):
         wait_until(complete(pipeline), pipeline.job)
         pipeline.send(10)
         wait_until(complete(pipeline), pipeline.job)
+        job.terminate()
+        assert ends(job, pipeline.job) == 0
     finally:
         kill(job)
     pipeline.assert_exact()

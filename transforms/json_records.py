@@ -137,8 +137,9 @@ def moment(field: T.StructField) -> str:
 def since_1970(number: str) -> str:
     """Seconds, milliseconds, microseconds or nanoseconds by its size: right from 1973 to 5138."""
     size = f"abs(cast({number} AS DOUBLE))"
-    unit = f"CASE WHEN {size} < 1e11 THEN 1e6 WHEN {size} < 1e14 THEN 1e3 WHEN {size} < 1e17 THEN 1e0 ELSE 1e-3 END"
-    return f"timestamp_micros(try_cast(round(cast({number} AS DOUBLE) * {unit}) AS BIGINT))"
+    unit = f"CASE WHEN {size} < 1e11 THEN 1000000 WHEN {size} < 1e14 THEN 1000 WHEN {size} < 1e17 THEN 1 ELSE 0.001 END"
+    exact = f"try_cast({number} AS DECIMAL(32, 6))"  # a DOUBLE of microseconds is not, from the year 2255 on
+    return f"timestamp_micros(try_cast(round({exact} * {unit}) AS BIGINT))"
 
 
 def rules(declared: T.StructType, event_time: str | None) -> dict[str, str]:
