@@ -3,6 +3,8 @@
 import sys
 
 from jobs import contract, query, source
+from jobs.brokers import Brokers
+from jobs.connection import connected
 from jobs.hadoop import OffsetLog
 from jobs.ledger import Gap, Unreadable
 from jobs.progress import Progress
@@ -40,13 +42,14 @@ def ingest(settings: Settings, function: contract.Transform, fingerprint: str) -
             store, Places(settings.table, settings.quarantine, settings.state), spark.sparkContext.applicationId
         )
         writer.prove()
-        writer.claim(lambda positions: source.resumed(spark, settings, positions))
+        brokers = Brokers(spark, settings, connected(settings))
+        writer.claim(lambda positions: source.resumed(brokers, settings, positions))
         sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings.checkpoint))
         progress = Progress(sink)
         spark.streams.addListener(progress)
         stop = Stop(spark, store, settings.state)
         progress.say("started", writer=writer.id, seq=writer.seq, **settings.printable())
-        query.run(spark, settings, transform, sink, progress, stop)
+        query.run(spark, brokers, transform, sink, progress, stop)
         stop.obeyed()
         progress.flush()
         progress.say("ended", reason=stop.reason or "drained", seq=writer.seq)

@@ -7,11 +7,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from jobs import hadoop, source
+from jobs.brokers import Brokers
 from jobs.contract import Transform
 from jobs.flags import AVAILABLE_NOW
 from jobs.ledger import Gap, Unreadable
 from jobs.progress import Progress
-from jobs.settings import Refused, Settings
+from jobs.settings import Refused
 from jobs.sink import Sink, Stopped
 from jobs.stop import Stop
 from jobs.writer import Fenced, Unusable
@@ -28,7 +29,7 @@ class Exhausted(Exception):
 
 
 def run(
-    spark: SparkSession, settings: Settings, transform: Transform, sink: Sink, progress: Progress, stop: Stop
+    spark: SparkSession, brokers: Brokers, transform: Transform, sink: Sink, progress: Progress, stop: Stop
 ) -> None:
     """Ends when the topics are drained (`available-now`) or the job was asked to stop; every other end raises.
 
@@ -39,7 +40,7 @@ def run(
         try:
             if deaths:
                 sink.writer.resume()
-            _watch(_started(spark, settings, transform, sink), sink, stop)
+            _watch(_started(spark, brokers, transform, sink), sink, stop)
             return
         except Exception as error:
             cause, sink.failure = sink.failure or error, None
@@ -60,13 +61,14 @@ def run(
         time.sleep(2 ** len(deaths) / 2)
 
 
-def _started(spark: SparkSession, settings: Settings, transform: Transform, sink: Sink) -> StreamingQuery:
-    positions = source.resumed(spark, settings, sink.writer.positions)
+def _started(spark: SparkSession, brokers: Brokers, transform: Transform, sink: Sink) -> StreamingQuery:
+    settings = sink.settings
+    positions = source.resumed(brokers, settings, sink.writer.positions)
     trigger = {"availableNow": True}
     if settings.trigger != AVAILABLE_NOW:
         trigger = {"processingTime": f"{settings.trigger} milliseconds"}
     return (
-        source.stream(spark, settings, positions)
+        source.stream(spark, settings, brokers.connection, positions)
         .transform(transform)
         .writeStream.queryName(settings.table)
         .option("checkpointLocation", hadoop.uri(settings.checkpoint))

@@ -3,6 +3,7 @@
 import json
 import shlex
 
+from jobs.connection import connected
 from jobs.settings import parse
 from jobs.source import options
 
@@ -10,7 +11,8 @@ BASE = "--bootstrap-servers b:9092 --transform transforms.raw:raw --table /tmp/t
 
 
 def told(flags: str, positions=None) -> dict[str, str]:
-    return options(parse(shlex.split(f"{BASE} {flags}")), positions or {"t": {0: 5, 1: 0}})
+    settings = parse(shlex.split(f"{BASE} {flags}"))
+    return options(settings, connected(settings), positions or {"t": {0: 5, 1: 0}})
 
 
 def test_the_reader_starts_at_the_positions_and_never_skips():
