@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from jobs import ledger
 from jobs.ledger import Positions
+from jobs.refusals import refusal
 from jobs.settings import Refused, Settings
 
 TIMEOUT_MS = 30_000
@@ -39,7 +40,7 @@ class Brokers:
             why = "Kafka's classes are missing: name the connector's jars, as `make run` does"
             raise Refused("--jars", why) from None
         except Py4JJavaError as error:
-            raise refusal(self.settings, error.java_exception) from None
+            raise refusal(self.settings, error.java_exception, self.connection["bootstrap.servers"]) from None
 
     def partitions(self) -> dict[str, list[int]]:
         """Topic → its partitions, for every topic the flags name."""
@@ -58,7 +59,10 @@ class Brokers:
         pattern = self.jvm.java.util.regex.Pattern.compile(self.settings.topics_pattern)
         topics = [name for name in list(self.client.listTopics().names().get()) if pattern.matcher(name).matches()]
         if not topics:
-            raise Refused("--topics-pattern", f"{self.settings.topics_pattern!r} matches no topic yet")
+            raise Refused(
+                "--topics-pattern",
+                f"{self.settings.topics_pattern!r} matches no topic yet, or none that may be described",
+            )
         return topics
 
     def offsets(self, partitions: Mapping[str, list[int]], at: str | int) -> Positions:
@@ -83,15 +87,3 @@ class Brokers:
         for (topic, p), key in keys.items():
             offsets[topic][p] = listed.partitionResult(key).get().offset()
         return offsets
-
-
-def refusal(settings: Settings, error) -> Refused:
-    """What a Java exception of Kafka's means for a user's flags."""
-    while error.getCause() is not None:
-        error = error.getCause()
-    kind, message = error.getClass().getSimpleName(), error.getMessage()
-    if kind == "UnknownTopicOrPartitionException":
-        return Refused("--topics", f"not every one of {', '.join(settings.topics)} is on {settings.bootstrap_servers}")
-    flag = {"TopicAuthorizationException": "--topics", "PatternSyntaxException": "--topics-pattern"}.get(kind)
-    flag = flag or ("--bootstrap-servers" if kind == "TimeoutException" else "--bootstrap-servers, --kafka-option")
-    return Refused(flag, f"{settings.bootstrap_servers} can't be asked: {kind}: {message}".splitlines()[0])

@@ -16,7 +16,6 @@ AVAILABLE_NOW = "available-now"
 READER_OPTIONS = {
     "fetchOffset.numRetries",
     "fetchOffset.retryIntervalMs",
-    "groupIdPrefix",
     "kafkaConsumer.pollTimeoutMs",
     "maxRecordsPerPartition",
     "minPartitions",
@@ -30,6 +29,7 @@ OWNED_OPTIONS = {
     "endingOffsets": None,
     "failOnDataLoss": None,
     "group.id": None,
+    "groupIdPrefix": "--group-prefix",
     "includeHeaders": None,
     "interceptor.classes": None,
     "isolation.level": None,
@@ -44,6 +44,10 @@ OWNED_OPTIONS = {
     "subscribePattern": "--topics-pattern",
     "value.deserializer": None,
 }
+# Client properties that carry a secret: a command line is seen by everyone on the machine.
+SECRET_OPTION = re.compile(
+    r"jaas\.config$|password$|passphrase$|secret$|ssl\.keystore\.key$|private\.key$", re.IGNORECASE
+)
 # Kafka options whose values are no secret and may be printed.
 PRINTABLE_OPTIONS = READER_OPTIONS | {
     "client.dns.lookup",
@@ -59,10 +63,19 @@ PRINTABLE_OPTIONS = READER_OPTIONS | {
     "request.timeout.ms",
     "sasl.mechanism",
     "security.protocol",
+    "ssl.endpoint.identification.algorithm",
 }
+CLUSTER = re.compile(r"arn:aws[a-z-]*:kafka:(?P<region>[a-z0-9-]+):\d{12}:cluster/[A-Za-z0-9_-]+/[A-Za-z0-9-]+")
+ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+STORES = {".p12": "PKCS12", ".pfx": "PKCS12", ".jks": "JKS", ".pem": "PEM"}
 
 
 def servers(text: str) -> str:
+    """HOST:PORT,…, or the ARN of an MSK cluster."""
+    if text.startswith("arn:"):
+        if not CLUSTER.fullmatch(text):
+            raise ArgumentTypeError(f"{text!r} is not an MSK cluster: arn:aws:kafka:REGION:ACCOUNT:cluster/NAME/UUID")
+        return text
     for server in text.split(","):
         host, _, port = server.strip().rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
@@ -161,6 +174,37 @@ def schema(text: str) -> str:
         ) from None
 
 
+def role(text: str) -> str:
+    if not ROLE.fullmatch(text):
+        raise ArgumentTypeError(f"{text!r} is not a role: arn:aws:iam::ACCOUNT:role/NAME")
+    return text
+
+
+def external_id(text: str) -> str:
+    if not re.fullmatch(r"[\w+=,.@:/-]{2,1224}", text):
+        raise ArgumentTypeError(f"{text!r} is no external id: 2 or more letters, digits and +=,.@:/-")
+    return text
+
+
+def group(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", text):
+        raise ArgumentTypeError(f"{text!r} can't begin a group's name: use letters, digits, '.', '_' and '-'")
+    return text
+
+
+def key_store(text: str) -> str:
+    """The path of a key or trust store, whose kind its ending tells."""
+    if Path(text).suffix.lower() not in STORES:
+        raise ArgumentTypeError(f"{text!r} ends in none of {', '.join(STORES)}")
+    return text
+
+
+def endpoint(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s@]+", text):
+        raise ArgumentTypeError(f"{text!r} is not https://HOST/PATH")
+    return text
+
+
 def kafka_option(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     bare = name.strip().removeprefix("kafka.")
@@ -169,7 +213,14 @@ def kafka_option(text: str) -> tuple[str, str]:
     if bare in OWNED_OPTIONS:
         instead = f"use {OWNED_OPTIONS[bare]}" if OWNED_OPTIONS[bare] else "the job sets it itself"
         raise ArgumentTypeError(f"{bare} can't be set: {instead}")
+    if SECRET_OPTION.search(bare):
+        raise ArgumentTypeError(f"{bare} would show in the process list; put it into --secret or {variable(bare)}")
     return (bare if bare in READER_OPTIONS else f"kafka.{bare}"), value
+
+
+def variable(name: str) -> str:
+    """The environment variable that a credential or a secret property may come from."""
+    return f"FLOODMARK_{name.replace('.', '_').upper()}"
 
 
 def bucket(uri: str) -> str | None:

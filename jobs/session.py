@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+# An option or setting whose name or value has one of these shows as redacted in Spark's logs, plans, UI and event log.
+SECRETS = (
+    "(?i)secret|password|passphrase|token|access[.]?key|jaas|keystore|truststore|ssl[.]key|private[.]key|client[._]?id"
+)
 SETTINGS = {
     # Event time and partitions are UTC wherever the job runs.
     "spark.sql.session.timeZone": "UTC",
@@ -23,6 +27,8 @@ SETTINGS = {
     "spark.sql.streaming.pollingDelay": "200ms",
     "spark.log.level": "WARN",
 }
+# Settings, the environment page and what Kafka's connector logs; and the options that a plan shows.
+REDACTIONS = ["spark.redaction.regex", "spark.sql.redaction.options.regex"]
 LOCAL = {"spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
 # When a query dies the job itself says why, in a line; these would print a page of stack before it.
 QUERY_LOGGERS = [
@@ -42,6 +48,10 @@ def session(name: str) -> SparkSession:
     for key, value in settings.items():
         if not submitted.contains(key):
             builder = builder.config(key, value)
+    for key in REDACTIONS:
+        # What spark-submit was told is kept, and added to: it may hide more, never less.
+        told = submitted.get(key)
+        builder = builder.config(key, f"{told}|{SECRETS}" if told else SECRETS)
     spark = builder.getOrCreate()
     log4j = spark._jvm.org.apache.logging.log4j
     for name in QUERY_LOGGERS:

@@ -7,7 +7,7 @@ import argparse
 import dataclasses
 import re
 
-from jobs import flags
+from jobs import auth, flags
 
 POLL_MS = 1_000  # how often a query that waits for --min-records asks the brokers
 JSON_RECORDS = "transforms.json_records:json_records"
@@ -42,9 +42,20 @@ class Settings:
     event_time: str | None = None
     target_file_size: int = 128 * 2**20
     kafka_options: tuple[tuple[str, str], ...] = ()
+    auth: str = "none"
+    network: str | None = None
+    role_arn: str | None = None
+    role_external_id: str | None = None
+    sts_region: str | None = None
+    group_prefix: str = "floodmark"
+    secret: str | None = None
+    keystore: str | None = None
+    truststore: str | None = None
+    token_endpoint: str | None = None
 
     def __post_init__(self):
         self._check_topics()
+        self._check_auth()
         self._default_places()
         self._check_places()
         self._check_trigger()
@@ -56,6 +67,14 @@ class Settings:
         for topic in self.topics:
             if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic) or topic in (".", ".."):
                 raise Refused("--topics", f"{topic!r} is not a topic name")
+
+    def _check_auth(self):
+        for flag, why in auth.misfits(self):
+            raise Refused(flag, why)
+        cluster = flags.CLUSTER.fullmatch(self.bootstrap_servers)
+        if cluster and self.role_arn and not self.sts_region:
+            # STS's global endpoint, the library's default, is out of reach from a private subnet.
+            object.__setattr__(self, "sts_region", cluster["region"])
 
     def _default_places(self):
         for name, default in (
@@ -130,7 +149,7 @@ def parse(argv: list[str]) -> Settings:
         description="Kafka topics to Parquet, exactly once.",
     )
     add = parser.add_argument
-    add("--bootstrap-servers", required=True, type=flags.servers, metavar="HOST:PORT,…")
+    add("--bootstrap-servers", required=True, type=flags.servers, metavar="HOST:PORT,…|ARN")
     add("--topics", type=flags.names, metavar="a,b")
     add("--topics-pattern", type=flags.pattern, metavar="REGEX", help="every topic whose whole name matches")
     add("--transform", required=True, type=flags.function, metavar="PACKAGE.MODULE:FUNCTION")
@@ -148,6 +167,16 @@ def parse(argv: list[str]) -> Settings:
     add("--event-time", metavar="COLUMN", help=f"for {JSON_RECORDS}")
     add("--target-file-size", type=flags.size, metavar="128MiB")
     add("--kafka-option", type=flags.kafka_option, action="append", dest="kafka_options", metavar="k=v")
+    add("--auth", choices=auth.AUTH, help="how to log in to Kafka; default: none")
+    add("--network", choices=auth.NETWORKS, help="which of an MSK cluster's addresses; default: private")
+    add("--role-arn", type=flags.role, metavar="ARN", help="assumed to reach a cluster in another account")
+    add("--role-external-id", type=flags.external_id, metavar="ID")
+    add("--sts-region", metavar="REGION", help="where the role is assumed; default: the cluster ARN's region")
+    add("--group-prefix", type=flags.group, metavar="floodmark", help="how the names of consumer groups begin")
+    add("--secret", metavar="ARN|NAME", help="in Secrets Manager; else the environment's FLOODMARK_…")
+    add("--keystore", type=flags.key_store, metavar="PATH", help="the client's certificate: .p12, .jks or .pem")
+    add("--truststore", type=flags.key_store, metavar="PATH", help="the brokers' authority, if Java doesn't know it")
+    add("--token-endpoint", type=flags.endpoint, metavar="URL", help="OAuth tokens from here instead of from IAM")
     given = vars(parser.parse_args(argv))
     return Settings(**given | {"kafka_options": tuple(given.get("kafka_options", ()))})
 

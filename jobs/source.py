@@ -46,6 +46,7 @@ def options(settings: Settings, connection: Mapping[str, str], positions: Positi
         "kafka.isolation.level": ISOLATION,
         "failOnDataLoss": "true",
         "includeHeaders": "true",
+        "groupIdPrefix": settings.group_prefix,
     }
 
 

@@ -12,6 +12,9 @@ from jobs.settings import Refused, Settings, parse
 
 GOOD = "--bootstrap-servers b-1:9092,b-2:9092 --topics logs --transform transforms.raw:raw --table s3://lake/logs"
 
+CLUSTER = "arn:aws:kafka:eu-west-1:111122223333:cluster/logs/0f1e2d3c-0000-4000-8000-0123456789ab-3"
+ROLE = "arn:aws:iam::111122223333:role/reader"
+
 
 def settings(more: str = "", base: str = GOOD) -> Settings:
     return parse(shlex.split(f"{base} {more}"))
@@ -91,6 +94,25 @@ def test_a_schema_is_text_or_a_file(tmp_path):
         "--kafka-option group.id=x": "--kafka-option: group.id can't be set: the job sets it itself",
         "--kafka-option kafka.bootstrap.servers=x": "--kafka-option: bootstrap.servers can't be set: use --bootstrap-s",
         "--kafka-option startingOffsets=x": "--kafka-option: startingOffsets can't be set: use --starting",
+        "--kafka-option groupIdPrefix=x": "--kafka-option: groupIdPrefix can't be set: use --group-prefix",
+        "--auth plain": "--auth: invalid choice: 'plain'",
+        "--auth mtls": "--keystore: --auth mtls needs the client's key and certificate",
+        "--auth scram --keystore x.p12": "--keystore: does not go with --auth scram; it is for --auth mtls",
+        "--truststore x.p12": "--truststore: does not go with --auth none; it is for --auth tls, mtls, scram, iam, oau",
+        "--auth tls --truststore x.crt": "--truststore: 'x.crt' ends in none of .p12, .pfx, .jks, .pem",
+        "--auth scram --token-endpoint https://x/t": "--token-endpoint: does not go with --auth scram; it is for",
+        "--auth oauthbearer --token-endpoint x": "--token-endpoint: 'x' is not https://HOST/PATH",
+        f"--auth oauthbearer --token-endpoint https://x --role-arn {ROLE}": "--role-arn: does not go with --token-end",
+        f"--auth tls --role-arn {ROLE}": "--role-arn: does not go with --auth tls; it is for --auth iam, oauthbearer",
+        "--auth iam --role-arn reader": "--role-arn: 'reader' is not a role: arn:aws:iam::ACCOUNT:role/NAME",
+        "--auth iam --role-external-id xy": "--role-external-id: needs --role-arn",
+        "--auth iam --role-external-id x": "--role-external-id: 'x' is no external id",
+        "--auth iam --sts-region eu-west-1": "--sts-region: needs --role-arn",
+        "--auth iam --kafka-option reconnect.backoff.ms=50": "--kafka-option: reconnect.backoff.ms=50 is less than the",
+        "--network public": "--network: only where --bootstrap-servers is a cluster's ARN",
+        "--group-prefix 'a b'": "--group-prefix: 'a b' can't begin a group's name",
+        "--bootstrap-servers arn:aws:kafka:x": "--bootstrap-servers: 'arn:aws:kafka:x' is not an MSK cluster",
+        f"--bootstrap-servers {CLUSTER} --auth oauthbearer --token-endpoint https://x": "--token-endpoint: an MSK clus",
         "--topic logs": "flags: unrecognized arguments: --topic logs",
         "logs": "flags: unrecognized arguments: logs",
     }.items(),
@@ -100,6 +122,18 @@ def test_a_mistake_is_one_line_that_names_the_flag(more, said):
         settings(more)
     assert str(refused.value).startswith(said)
     assert "\n" not in str(refused.value)
+
+
+def test_a_cluster_of_any_partition_stands_for_its_brokers():
+    for partition in ("aws", "aws-cn", "aws-us-gov"):
+        cluster = CLUSTER.replace("aws", partition, 1)
+        assert settings(f"--bootstrap-servers {cluster}").bootstrap_servers == cluster
+
+
+def test_a_role_is_assumed_in_the_clusters_region():
+    made = settings(f"--bootstrap-servers {CLUSTER} --auth scram --role-arn {ROLE}")
+    assert made.sts_region == "eu-west-1"
+    assert settings(f"--auth iam --role-arn {ROLE}").sts_region is None
 
 
 def test_what_is_required_is_named():
@@ -113,9 +147,28 @@ def test_options_of_the_client_and_of_sparks_reader_are_told_apart():
 
 
 def test_an_option_that_may_hold_a_secret_is_not_printed():
-    made = settings("--kafka-option sasl.jaas.config=canary --kafka-option security.protocol=SASL_SSL")
+    made = settings("--kafka-option sasl.own.option=canary --kafka-option security.protocol=SASL_SSL")
     assert "canary" not in str(made.printable())
-    assert made.printable()["kafka_options"] == {"kafka.sasl.jaas.config": "***", "kafka.security.protocol": "SASL_SSL"}
+    assert made.printable()["kafka_options"] == {"kafka.sasl.own.option": "***", "kafka.security.protocol": "SASL_SSL"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sasl.jaas.config",
+        "kafka.sasl.jaas.config",
+        "ssl.key.password",
+        "SSL.KEYSTORE.PASSWORD",
+        "ssl.truststore.password",
+        "ssl.keystore.key",
+        "sasl.oauthbearer.client.credentials.client.secret",
+        "sasl.oauthbearer.assertion.private.key.passphrase",
+    ],
+)
+def test_no_flag_takes_a_secret(name):
+    with pytest.raises(Refused, match="would show in the process list; put it into --secret or FLOODMARK_S") as refused:
+        settings(f"--kafka-option {name}=canary")
+    assert "canary" not in str(refused.value)
 
 
 def test_one_place_may_be_spelled_two_ways():
@@ -125,7 +178,7 @@ def test_one_place_may_be_spelled_two_ways():
 
 def test_the_flags_need_nothing_but_the_standard_library():
     """`emr/` and schedulers check a command line without pyspark."""
-    for file in ("settings.py", "flags.py"):
+    for file in ("settings.py", "flags.py", "auth.py"):
         tree = ast.parse((Path("jobs") / file).read_text())
         modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
