@@ -1,4 +1,7 @@
-"""Asks a broker for its topics, once for each argument, a line of flags; the answers are one JSON a line."""
+"""Asks brokers for their topics, once for each argument, a line of flags: `spark-submit … asks.py`, one JSON a line.
+
+An argument of the form `jaas LINE` gives the options that Kafka's own parser finds in LINE.
+"""
 
 import json
 import shlex
@@ -6,19 +9,29 @@ import sys
 
 from pyspark.sql import SparkSession
 
-from jobs import brokers
+from jobs.brokers import Brokers
 from jobs.connection import connected
 from jobs.settings import Refused, parse
 
-BASE = "--transform transforms.raw:raw --table /tmp/table"
+
+def asked(spark: SparkSession, line: str) -> dict | str:
+    try:
+        settings = parse(shlex.split(f"--transform transforms.raw:raw --table /tmp/table {line}"))
+        return Brokers(spark, settings, connected(settings)).partitions()
+    except Refused as refused:
+        return str(refused)
+
+
+def parsed(spark: SparkSession, line: str) -> list[dict]:
+    common, properties = spark._jvm.org.apache.kafka.common, spark._jvm.java.util.HashMap()
+    properties.put("sasl.jaas.config", common.config.types.Password(line))
+    entries = common.security.JaasContext.loadClientContext(properties).configurationEntries()
+    return [dict(entry.getOptions()) for entry in entries]
+
 
 if __name__ == "__main__":
     spark = SparkSession.builder.getOrCreate()
-    for line in sys.argv[1:]:
-        try:
-            settings = parse(shlex.split(f"{BASE} {line}"))
-            said = brokers.Brokers(spark, settings, connected(settings)).partitions()
-        except Refused as refused:
-            said = str(refused)
-        print(json.dumps(said), flush=True)
+    for argument in sys.argv[1:]:
+        kind, _, line = argument.partition(" ")
+        print(json.dumps(parsed(spark, line) if kind == "jaas" else asked(spark, argument)), flush=True)
     spark.stop()

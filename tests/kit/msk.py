@@ -7,6 +7,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -106,8 +107,9 @@ class IamBroker(Broker):
                             self.request.sendall(struct.pack(">i", len(answer)) + answer)
 
             def hand_back(self, inner):
-                while data := inner.recv(1 << 16):
-                    self.request.sendall(data)
+                with suppress(OSError):  # either side may have gone
+                    while data := inner.recv(1 << 16):
+                        self.request.sendall(data)
 
             def login(self, request: bytes) -> bytes | None:
                 """The answer to a SASL request; None for any other."""

@@ -1,0 +1,135 @@
+"""Logging in with the real libraries: on the driver, on an executor that is another process, and as another role."""
+
+import datetime
+import json
+import shutil
+from pathlib import Path
+
+import boto3
+import pyspark
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+from jobs.auth import jaas
+from tests.kit.job import Job
+from tests.kit.msk import IamBroker
+from tests.kit.oracle import Oracle
+from tests.kit.s3 import CREDENTIALS
+
+ROLE = "--role-arn arn:aws:iam::111122223333:role/reader --role-external-id shared:id"
+NASTY = ['a"b', "a\\", '\\"', "a; b required;", " ", "a\nb\rc\td", "é€😀", "a='b' // /* # ${env:HOME}", "\x01\x7f"]
+AN_EXECUTOR = ["--master", "local-cluster[1,1,1024]", "--conf", "spark.executor.memory=512m"]
+
+
+@pytest.fixture(scope="module")
+def iam(tmp_path_factory):
+    with IamBroker(tmp_path_factory.mktemp("iam")) as broker:
+        broker.create_topic("t")
+        broker.produce("t", [(None, b"%d" % n, None, None, 0) for n in range(100)])
+        yield broker
+
+
+def client(folder: Path) -> None:
+    """A key and its certificate in `folder`, as client.p12 and as client.pem whose key is sealed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "client")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    seal = BestAvailableEncryption(b"right")
+    (folder / "client.p12").write_bytes(pkcs12.serialize_key_and_certificates(b"c", key, certificate, None, seal))
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (folder / "client.pem").write_bytes(key.private_bytes(*form, seal) + certificate.public_bytes(form[0]))
+
+
+@pytest.fixture(scope="module")
+def answers(iam, s3, tmp_path_factory):
+    """What one driver was told, by what it was asked; and the logins that the broker saw, by the same."""
+    folder = tmp_path_factory.mktemp("asks")
+    client(folder)
+    door = f"--bootstrap-servers {iam.address} --topics t "
+    plain = "--kafka-option security.protocol=SASL_PLAINTEXT "
+    questions = {
+        "iam": door + plain + "--auth iam",
+        "iam as a role": door + plain + f"--auth iam {ROLE}",
+        "oauthbearer": door + plain + "--auth oauthbearer",
+        "oauthbearer as a role": door + plain + f"--auth oauthbearer {ROLE}",
+        "not TLS": door.replace(iam.address, iam.bootstrap) + "--auth tls",
+        "wrong p12": door + f"--auth mtls --keystore {folder}/client.p12",
+        "wrong pem": door + f"--auth mtls --keystore {folder}/client.pem",
+        "no such topic": door.replace("topics t", "topics t,u") + plain + "--auth iam",
+        **{f"jaas {value}": f"jaas {jaas('M', {'a': value, 'b': value})}" for value in NASTY},
+    }
+    secrets = {"FLOODMARK_KEYSTORE_PASSWORD": "wrong", "FLOODMARK_KEY_PASSWORD": "wrong"}
+    job = Job(folder, environment={**CREDENTIALS, **secrets, "AWS_ENDPOINT_URL_STS": s3.url})
+    assert job.run(*questions.values(), script=("tests/kit/asks.py",)) == 0, job.said()[-3000:]
+    lines = [json.loads(line) for line in job.said().splitlines() if line[:1] in tuple('{["') and line[-1:] in '}]"']
+    return dict(zip(questions, lines, strict=True))
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_kafkas_own_parser_reads_a_value_as_it_is(value, answers):
+    assert answers[f"jaas {value}"] == [{"a": value, "b": value}]
+
+
+@pytest.mark.parametrize("mechanism, way", {"AWS_MSK_IAM": "iam", "OAUTHBEARER": "oauthbearer"}.items())
+def test_the_library_signs_as_the_job_and_as_the_role(mechanism, way, answers, iam, s3):
+    assert answers[way] == answers[f"{way} as a role"] == {"t": [0]}
+    logins = [login for login in iam.logins if login.mechanism == mechanism]
+    assert {login.token["action"] for login in logins} == {"kafka-cluster:Connect"}
+    assert {login.key for login in logins if "x-amz-security-token" not in login.token} == {"test"}
+    (role,) = {login.key for login in logins if "x-amz-security-token" in login.token}
+    sts = boto3.client(
+        "sts", aws_access_key_id=role, aws_secret_access_key="x", region_name="us-east-1", endpoint_url=s3.url
+    )
+    assert sts.get_caller_identity()["Arn"].endswith("assumed-role/reader/floodmark")
+
+
+@pytest.mark.parametrize(
+    "question, flag",
+    {
+        "not TLS": "--auth: 127.0.0.1:",
+        "wrong p12": "--keystore, --truststore: the store's password is wrong",
+        "wrong pem": "--keystore, --truststore: the store can't be used; look at its password",
+        "no such topic": "--topics: not every one of t, u is on 127.0.0.1",
+    }.items(),
+)
+def test_what_java_complains_of_is_one_line_that_names_the_flag(question, flag, answers):
+    assert answers[question].startswith(flag) and "\n" not in answers[question]
+
+
+def test_an_executor_in_another_process_logs_in_too(folder, iam):
+    """The whole job; the executor has a key of its own, so that its logins can be told from the driver's."""
+    spark = folder / "spark"  # where a local cluster's worker keeps its files
+    spark.mkdir()
+    for entry in Path(pyspark.__file__).parent.iterdir():
+        (spark / entry.name).symlink_to(entry)
+    flags = [
+        *("--bootstrap-servers", iam.address, "--topics", "t", "--transform", "transforms.raw:raw"),
+        *("--table", str(folder / "table"), "--trigger", "available-now"),
+        *("--auth", "iam", "--kafka-option", "security.protocol=SASL_PLAINTEXT"),
+    ]
+    environment = {
+        **CREDENTIALS,
+        "AWS_ACCESS_KEY_ID": "driver",
+        "SPARK_HOME": str(spark),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    job = Job(folder, *flags, environment=environment)
+    submit = (*AN_EXECUTOR, "--conf", "spark.executorEnv.AWS_ACCESS_KEY_ID=executor", "jobs/ingest.py")
+    assert job.run(script=submit) == 0, job.said()[-3000:]
+    assert {"driver", "executor"} <= {login.key for login in iam.logins}
+    oracle = Oracle(folder, str(folder / "table"), str(folder / "table_quarantine"))
+    assert oracle.select("table", "count(*), min(_offset), max(_offset)") == [(100, 0, 99)]
+    shutil.rmtree(spark)
