@@ -39,7 +39,7 @@ WORDS: list[tuple[str, str, str]] = [
      "the store can't be used; look at its password in --secret or FLOODMARK_KEY_PASSWORD: {message}"),
     (r"ConfigException", "--kafka-option", "{message}"),
     (r"TimeoutException|DisconnectException", "--bootstrap-servers",
-     "{servers} doesn't answer as --auth {auth} expects: look at the security groups and routes{port} ({message})"),
+     "{servers} doesn't answer as --auth {auth} expects: look at port, security groups, routes{port} ({message})"),
 ]  # fmt: skip
 
 

@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-# An option or setting whose name or value has one of these shows as redacted in Spark's logs, plans, UI and event log.
 SECRETS = (
-    "(?i)secret|password|passphrase|token|access[.]?key|jaas|keystore|truststore|ssl[.]key|private[.]key|client[._]?id"
+    "secret|password|passphrase|token|access[.]?key|jaas|keystore|truststore|ssl[.]key|private[.]key|client[._]?id"
 )
+# What Spark writes as redacted. What spark-submit was told is kept and added to: it may hide more, never less.
+REDACTED = {
+    # A setting or an option with this in its name or value: the UI's environment, the event log, Kafka's connector.
+    "spark.redaction.regex": f"(?i){SECRETS}",
+    # An option of a plan.
+    "spark.sql.redaction.options.regex": f"(?i){SECRETS}",
+    # A plan's text: the options of a source's old kind, which the plan carries along, stand there as a plain map. From
+    # the first such option to the map's end nothing is left, whatever a value has in it.
+    "spark.sql.redaction.string.regex": rf"(?is)[^\s(]*({SECRETS})\S* -> .*?(?=\),None\)|$)",
+}
 SETTINGS = {
     # Event time and partitions are UTC wherever the job runs.
     "spark.sql.session.timeZone": "UTC",
@@ -27,8 +36,6 @@ SETTINGS = {
     "spark.sql.streaming.pollingDelay": "200ms",
     "spark.log.level": "WARN",
 }
-# Settings, the environment page and what Kafka's connector logs; and the options that a plan shows.
-REDACTIONS = ["spark.redaction.regex", "spark.sql.redaction.options.regex"]
 LOCAL = {"spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
 # When a query dies the job itself says why, in a line; these would print a page of stack before it.
 QUERY_LOGGERS = [
@@ -48,10 +55,9 @@ def session(name: str) -> SparkSession:
     for key, value in settings.items():
         if not submitted.contains(key):
             builder = builder.config(key, value)
-    for key in REDACTIONS:
-        # What spark-submit was told is kept, and added to: it may hide more, never less.
+    for key, pattern in REDACTED.items():
         told = submitted.get(key)
-        builder = builder.config(key, f"{told}|{SECRETS}" if told else SECRETS)
+        builder = builder.config(key, f"{told}|{pattern}" if told else pattern)
     spark = builder.getOrCreate()
     log4j = spark._jvm.org.apache.logging.log4j
     for name in QUERY_LOGGERS:

@@ -65,7 +65,6 @@ def answers(iam, s3, tmp_path_factory):
         "iam as a role": door + plain + f"--auth iam {ROLE}",
         "oauthbearer": door + plain + "--auth oauthbearer",
         "oauthbearer as a role": door + plain + f"--auth oauthbearer {ROLE}",
-        "not TLS": door.replace(iam.address, iam.bootstrap) + "--auth tls",
         "wrong p12": door + f"--auth mtls --keystore {folder}/client.p12",
         "wrong pem": door + f"--auth mtls --keystore {folder}/client.pem",
         "no such topic": door.replace("topics t", "topics t,u") + plain + "--auth iam",
@@ -99,7 +98,6 @@ def test_the_library_signs_as_the_job_and_as_the_role(mechanism, way, answers, i
 @pytest.mark.parametrize(
     "question, flag",
     {
-        "not TLS": "--auth: 127.0.0.1:",
         "wrong p12": "--keystore, --truststore: the store's password is wrong",
         "wrong pem": "--keystore, --truststore: the store can't be used; look at its password",
         "no such topic": "--topics: not every one of t, u is on 127.0.0.1",

@@ -68,7 +68,7 @@ CASES = {
     ("CertificateException", "No name matching b-1 found"): ("--auth tls", "--bootstrap-servers: its certi"),
     ("TimeoutException", "Timed out waiting for a node assignment. Call: listNodes"): (
         "--auth scram",
-        "--bootstrap-servers: b-1:9098,b-2:9098 doesn't answer as --auth scram expects: look at the security groups and"
+        "--bootstrap-servers: b-1:9098,b-2:9098 doesn't answer as --auth scram expects: look at port, security groups,"
         " routes; MSK has port 9098 for --auth iam or oauthbearer, and for --auth scram: private 9096, public 9196 (",
     ),
     ("ConfigException", "Invalid value x.IAM for configuration y: Class x.IAM could not be found."): (

@@ -1,12 +1,16 @@
 """The session's settings, and who wins over whom."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from emr.java import java_home
 from jobs.session import SETTINGS, endpoint
+from tests.kit.job import Job
 
 SCRIPT = """
 from jobs.session import session
@@ -26,6 +30,35 @@ def test_what_spark_submit_is_told_wins(folder):
     found = dict(line.split()[1:] for line in said.splitlines() if line.startswith("found"))
     codec = "spark.sql.parquet.compression.codec"
     assert found == {**told, codec: SETTINGS[codec]}
+
+
+PLAN = """
+import json, sys
+from jobs.session import session
+options = json.loads(sys.argv[1])
+frame = session("test").readStream.format("kafka").options(subscribe="t", **options).load()
+print(frame.select("value")._jdf.queryExecution().toString())
+"""
+SECRET = {
+    "kafka.sasl.jaas.config": 'Module required x="canary, a -> b), None;";',
+    "kafka.ssl.keystore.key": "-----BEGIN canary-----\ncanary\n-----END canary-----",
+    "kafka.ssl.keystore.certificate.chain": "canary",
+    "kafka.ssl.truststore.certificates": "canary\ncanary, canary",
+    "kafka.ssl.key.password": "canary",
+    "kafka.sasl.oauthbearer.client.id": "canary",
+}
+
+
+@pytest.mark.parametrize("told", [{}, {"spark.redaction.regex": "mine", "spark.sql.redaction.string.regex": "mine"}])
+def test_a_plan_shows_no_secret(told, folder):
+    (folder / "plan.py").write_text(PLAN)
+    options = {"kafka.bootstrap.servers": "host:1", **SECRET, "kafka.client.rack": "shown"}
+    conf = [word for name, value in told.items() for word in ("--conf", f"{name}={value}")]
+    job = Job(folder)
+    assert job.run(json.dumps(options), script=(*conf, str(folder / "plan.py"))) == 0, job.said()
+    said = job.said()[job.said().index("== Parsed Logical Plan ==") :]
+    assert "shown" in said and "StreamingRelation DataSource" in said
+    assert "canary" not in said
 
 
 def test_s3a_is_set_by_the_environment_that_sets_boto3():
