@@ -1,6 +1,7 @@
 """What each way to log in tells Kafka's clients."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from jobs.auth import AUTH, NETWORKS, jaas, properties
 from jobs.settings import parse
 
 BASE = "--bootstrap-servers b:9098 --topics t --transform transforms.raw:raw --table /tmp/table"
+README = Path("README.md").read_text()
 ROLE = "arn:aws:iam::111122223333:role/reader"
 USER = {"username": "u", "password": "p"}
 CLIENT = {"client_id": "i", "client_secret": "s"}
@@ -91,10 +93,19 @@ def test_a_value_stays_one_value_whatever_is_in_it():
     assert jaas("M", {"a": "x\ny\rz"}) == 'M required a="x\\ny\\rz";'
 
 
+def test_the_readmes_flags_are_taken():
+    section = README[README.index("## Authentication") : README.index("## Reading the table")]
+    lines = section.split("```")[1].replace("\\\n", " ").strip().splitlines()
+    made = [parse(shlex.split(f"{BASE} {line}")) for line in lines]
+    assert {settings.auth for settings in made} == set(AUTH) - {"none"}
+    assert any(settings.token_endpoint for settings in made) and any(settings.role_arn for settings in made)
+
+
 def test_msks_ports_are_those_of_its_documentation():
     private = {name: row.ports["private"] for name, row in AUTH.items()}
     assert private == {"none": 9092, "tls": 9094, "mtls": 9094, "scram": 9096, "iam": 9098, "oauthbearer": 9098}
     public = {name: row.ports.get("public") for name, row in AUTH.items()}
+    assert all(f"| `{name}` | {port}" in README for name, port in private.items())
     assert public == {"none": None, "tls": 9194, "mtls": 9194, "scram": 9196, "iam": 9198, "oauthbearer": 9198}
 
 
