@@ -41,6 +41,9 @@ class Settings:
     schema: str | None = None
     event_time: str | None = None
     target_file_size: int = 128 * 2**20
+    isolation: str = "read_committed"
+    on_data_loss: str = "fail"
+    consumer_group: str | None = None
     kafka_options: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
@@ -72,9 +75,8 @@ class Settings:
             if kinds[name] != kinds["table"]:
                 raise Refused(f"--{name}", "must be on the same kind of store as --table (all S3 or all local)")
         apart = [("quarantine", "table"), ("state", "table"), ("state", "quarantine")]
-        for inner, outer in (
-            apart + [(b, a) for a, b in apart] + [("checkpoint", "table"), ("checkpoint", "quarantine")]
-        ):
+        apart += [("checkpoint", "table"), ("checkpoint", "quarantine")]
+        for inner, outer in [*apart, *((b, a) for a, b in apart), ("state", "checkpoint")]:
             if flags.inside(getattr(self, inner), getattr(self, outer)):
                 raise Refused(f"--{inner}", f"{getattr(self, inner)} lies inside --{outer} {getattr(self, outer)}")
         for own in ("ledger", "staging"):
@@ -147,6 +149,9 @@ def parse(argv: list[str]) -> Settings:
     add("--schema", type=flags.schema, metavar="DDL|FILE", help=f"for {JSON_RECORDS}")
     add("--event-time", metavar="COLUMN", help=f"for {JSON_RECORDS}")
     add("--target-file-size", type=flags.size, metavar="128MiB")
+    add("--isolation", choices=("read_committed", "read_uncommitted"), help="default: read_committed")
+    add("--on-data-loss", choices=("fail", "record"), help="what expired unread ends the job, or is noted and skipped")
+    add("--consumer-group", type=flags.group, metavar="NAME", help="is told the offsets, so that its lag is the job's")
     add("--kafka-option", type=flags.kafka_option, action="append", dest="kafka_options", metavar="k=v")
     given = vars(parser.parse_args(argv))
     return Settings(**given | {"kafka_options": tuple(given.get("kafka_options", ()))})

@@ -7,11 +7,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 from emr import jars
@@ -40,6 +40,7 @@ SETTINGS = {
     # What a topic with a retention of its own gives up is gone in seconds, not in minutes.
     "log.initial.task.delay.ms": 500,
     "log.retention.check.interval.ms": 500,
+    "log.cleaner.backoff.ms": 500,
     "log.cleaner.dedupe.buffer.size": 4 * MIB,
     # A broker that comes back after a kill waits until its dead self is given up.
     "broker.session.timeout.ms": 1000,
@@ -178,6 +179,15 @@ class Broker:
         settled(self.admin.create_topics([topic]))
         self.await_leaders(name, partitions)
 
+    def delete_topic(self, name: str, patience: float = 20) -> None:
+        """Topic `name` is gone, and may be created again."""
+        settled(self.admin.delete_topics([name]))
+        end = time.monotonic() + patience
+        while name in self.admin.list_topics(timeout=10).topics:
+            if time.monotonic() > end:
+                raise BrokerError(f"topic {name} was not deleted:\n{self.last_words()}")
+            time.sleep(0.05)
+
     def add_partitions(self, name: str, total: int) -> None:
         """Topic `name` has `total` partitions."""
         settled(self.admin.create_partitions([NewPartitions(name, total)]))
@@ -208,6 +218,41 @@ class Broker:
     def offsets(self, topic: str, which: OffsetSpec) -> dict[int, int]:
         wanted = {TopicPartition(topic, p.id): which for p in self.partitions(topic)}
         return {p.partition: found.offset for p, found in settled(self.admin.list_offsets(wanted)).items()}
+
+    def consumed(self, topic: str) -> list[Message]:
+        """Every message of `topic`, partition by partition."""
+        messages = []
+        with self._consumer("reader") as consumer:
+            for partition, start in self.start_offsets(topic).items():
+                end = self.end_offsets(topic)[partition]
+                consumer.assign([TopicPartition(topic, partition, start)])
+                while start < end:
+                    message = consumer.poll(10)
+                    if message is None or message.error():
+                        raise BrokerError(
+                            f"{topic}-{partition} can't be read at {start}: {message and message.error()}"
+                        )
+                    messages.append(message)
+                    start = message.offset() + 1
+        return messages
+
+    @contextmanager
+    def member(self, group: str, topic: str) -> Iterator[None]:
+        """The group has a member, which reads `topic`, while the block runs."""
+        with self._consumer(group) as consumer:
+            consumer.subscribe([topic])
+            while not consumer.assignment():
+                consumer.poll(0.1)
+            yield
+
+    @contextmanager
+    def _consumer(self, group: str) -> Iterator[Consumer]:
+        settings = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, **settings})
+        try:
+            yield consumer
+        finally:
+            consumer.close()
 
     def produce(self, topic: str, records: Iterable[tuple]) -> int:
         """Every record is in the topic, once; how many. A record is (key, value, headers, timestamp_ms, partition).
