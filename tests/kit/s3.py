@@ -30,9 +30,8 @@ class S3Server:
         self.environment = {**CREDENTIALS, "AWS_ENDPOINT_URL_S3": self.url}
 
     def __enter__(self) -> "S3Server":
-        command = [sys.executable, "-m", "tests.kit.s3", str(self.port), "conditional" if self.conditional else "naive"]
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=Path(__file__).parents[2])
         for _ in range(100):
             try:
                 self.client().create_bucket(Bucket=self.bucket)
@@ -47,6 +46,9 @@ class S3Server:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.kit.s3", str(self.port), "conditional" if self.conditional else "naive"]
 
     def client(self):
         return boto3.client(
