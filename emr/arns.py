@@ -79,7 +79,7 @@ def secret(text: str) -> Secret:
     if found:
         return Secret(*found.groups())
     if not re.fullmatch(r"[\w/+=.@-]{1,512}", text, re.ASCII):
-        raise ArgumentTypeError(f"{text!r} is neither a secret's name nor arn:aws:secretsmanager:REGION:ACCOUNT:secret:…")
+        raise ArgumentTypeError(f"{text!r} is no secret's name, nor arn:aws:secretsmanager:REGION:ACCOUNT:secret:…")
     return Secret("", "", "", text)
 
 

@@ -5,9 +5,10 @@ An action's resources are those of AWS's service authorization reference; where 
 
 import dataclasses
 import re
-from collections.abc import Iterable
 
+from emr import lake
 from emr.arns import DNS, Cluster, Role, Secret
+from emr.statements import allow
 from jobs import flags
 from jobs.settings import Refused, Settings
 
@@ -55,28 +56,24 @@ class Asked:
 
 def job_role(asked: Asked) -> dict:
     """What the job's own role may do, in the account where the job runs."""
-    statements = _s3(asked)
+    statements = _lake(asked)
     if asked.role_arn:
-        statements.append(_allow("AssumeTheRoleThatReads", ["sts:AssumeRole"], str(asked.role_arn)))
-    elif asked.auth in BY_IAM:
-        statements += _reads(asked)
-    if asked.lookup:
-        statements.append(_allow("LookBrokersUp", ["kafka:GetBootstrapBrokers"], "*"))
-    if asked.secret:
-        statements += _secret(asked)
-    return _document(statements)
+        statements.append(allow("AssumeTheRoleThatReads", ["sts:AssumeRole"], str(asked.role_arn)))
+    else:
+        statements += (_reads(asked) if asked.auth in BY_IAM else []) + _looks_up(asked)
+    return _document(statements + (_secret(asked) if asked.secret else []))
 
 
 def msk_role(asked: Asked) -> dict:
     """What the role in the cluster's account may do, which the job assumes."""
-    return _document(_reads(asked))
+    return _document(_reads(asked) + _looks_up(asked))
 
 
 def trust(asked: Asked) -> dict:
     """Who may assume the role in the cluster's account: the job's role, if it says the external id."""
     job = asked.needs("job_role", "--job-role-arn")
     condition = {"StringEquals": {"sts:ExternalId": asked.needs("role_external_id", "--role-external-id")}}
-    return _document([_allow("TheJob", ["sts:AssumeRole"], None, condition, principal=str(job))])
+    return _document([allow("TheJob", ["sts:AssumeRole"], None, condition, principal=str(job))])
 
 
 def cluster_policy(asked: Asked) -> dict:
@@ -86,7 +83,7 @@ def cluster_policy(asked: Asked) -> dict:
     connect = ["CreateVpcConnection", "GetBootstrapBrokers", "DescribeCluster", "DescribeClusterV2"]
     account = f"arn:{job.partition}:iam::{job.account}:root"
     actions = [f"kafka:{action}" for action in connect]
-    statements = [_allow("ConnectPrivately", actions, str(cluster), principal=account)]
+    statements = [allow("ConnectPrivately", actions, str(cluster), principal=account)]
     if asked.auth in BY_IAM:
         statements += [statement | {"Principal": {"AWS": str(job)}} for statement in _reads(asked)]
     return _document(statements)
@@ -98,26 +95,39 @@ def vpc_connection(asked: Asked) -> dict:
     account = asked.needs("job_role", "--job-role-arn").account
     ec2 = f"arn:{cluster.partition}:ec2:{cluster.region}:{account}"
     linked = "role/aws-service-role/kafka.amazonaws.com/AWSServiceRoleForKafka*"
-    reads = ["SecurityGroups", "Subnets", "VpcAttribute", "VpcEndpoints", "Vpcs"]
+    reads = ["SecurityGroups", "Subnets", "VpcEndpoints", "Vpcs"]
     parts = [f"{ec2}:{part}/*" for part in ("vpc", "subnet", "security-group")]
     ours = {"StringEquals": {"aws:RequestTag/AWSMSKManaged": "true"}}
     made = {"StringEquals": {"ec2:CreateAction": "CreateVpcEndpoint"}}
     return _document(
         [
-            _allow("Connect", ["kafka:CreateVpcConnection"], [str(cluster), cluster.connections(account)]),
-            _allow("Watch", ["kafka:DescribeVpcConnection"], cluster.connections(account)),
-            _allow("LookUp", ["kafka:GetBootstrapBrokers", "kafka:ListVpcConnections"], "*"),
-            _allow("LookAround", [f"ec2:Describe{part}" for part in reads], "*"),
-            _allow("EndpointIn", ["ec2:CreateVpcEndpoint"], parts),
-            _allow("EndpointOfMsk", ["ec2:CreateVpcEndpoint"], f"{ec2}:vpc-endpoint/*", ours),
-            _allow("TagTheEndpoint", ["ec2:CreateTags"], f"{ec2}:vpc-endpoint/*", made),
-            _allow(
+            allow("Connect", ["kafka:CreateVpcConnection"], [str(cluster), cluster.connections(account)]),
+            allow("Watch", ["kafka:DescribeVpcConnection"], cluster.connections(account)),
+            allow("LookUp", ["kafka:GetBootstrapBrokers", "kafka:ListVpcConnections"], "*"),
+            allow("LookAround", [f"ec2:Describe{part}" for part in reads], "*"),
+            allow("LookAtVpcs", ["ec2:DescribeVpcAttribute"], f"{ec2}:vpc/*"),
+            allow("EndpointIn", ["ec2:CreateVpcEndpoint"], parts),
+            allow("EndpointOfMsk", ["ec2:CreateVpcEndpoint"], f"{ec2}:vpc-endpoint/*", ours),
+            allow("TagTheEndpoint", ["ec2:CreateTags"], f"{ec2}:vpc-endpoint/*", made),
+            allow(
                 "RoleOfMsk",
                 ["iam:AttachRolePolicy", "iam:CreateServiceLinkedRole", "iam:PutRolePolicy"],
                 f"arn:{cluster.partition}:iam::{account}:{linked}",
             ),
         ]
     )
+
+
+def _lake(asked: Asked) -> list[dict]:
+    """What the job does in its places."""
+    settings = Settings(
+        bootstrap_servers="", transform="", topics=("any",), table=asked.needs("table", "--table"),
+        quarantine=asked.quarantine, state=asked.state, checkpoint=asked.checkpoint,
+    )  # fmt: skip
+    if not flags.bucket(settings.table):
+        raise Refused("--table", f"{settings.table} is a local folder; IAM knows only s3://bucket/prefix")
+    partition = next((one.partition for one in (asked.cluster, asked.job_role) if one), "aws")
+    return lake.rights(settings, partition)
 
 
 def _reads(asked: Asked) -> list[dict]:
@@ -130,54 +140,20 @@ def _reads(asked: Asked) -> list[dict]:
     if asked.consumer_group and not asked.consumer_group.startswith(asked.group_prefix):
         groups.append(cluster.group(asked.consumer_group))
     return [
-        _allow("ConnectToCluster", CONNECT, str(cluster)),
-        _allow("ReadTopics", READ, topics),
-        _allow("UseGroups", GROUP, groups),
+        allow("ConnectToCluster", CONNECT, str(cluster)),
+        allow("ReadTopics", READ, topics),
+        allow("UseGroups", GROUP, groups),
     ]
+
+
+def _looks_up(asked: Asked) -> list[dict]:
+    return [allow("LookBrokersUp", ["kafka:GetBootstrapBrokers"], "*")] if asked.lookup else []
 
 
 def covering(pattern: str) -> str:
     """The narrowest name with a `*` that covers every topic of a pattern `name.*`; of any other it is `*`."""
     found = re.fullmatch(r"([A-Za-z0-9_-]+)\.\*", pattern)
     return f"{found[1]}*" if found else "*"
-
-
-def _s3(asked: Asked) -> list[dict]:
-    """Listing, reading and writing in the job's places; deleting only what is the job's scratch."""
-    places = Settings(
-        bootstrap_servers="", transform="", topics=("any",), table=asked.needs("table", "--table"),
-        quarantine=asked.quarantine, state=asked.state, checkpoint=asked.checkpoint,
-    )  # fmt: skip
-    if not flags.bucket(places.table):
-        raise Refused("--table", f"{places.table} is a local folder; IAM knows only s3://bucket/prefix")
-    roots = [places.table, places.quarantine, places.state]
-    if flags.bucket(places.checkpoint) and not flags.inside(places.checkpoint, places.state):
-        roots.append(places.checkpoint)
-    partition = next((one.partition for one in (asked.cluster, asked.job_role) if one), "aws")
-
-    def arns(uris: Iterable[str]) -> list[str]:
-        return [f"arn:{partition}:s3:::{_path(uri)}" for uri in uris]
-
-    statements = []
-    for number, bucket in enumerate(dict.fromkeys(map(flags.bucket, roots)), start=1):
-        keys = [_path(root).partition("/")[2] for root in roots if flags.bucket(root) == bucket]
-        prefixes = [prefix for key in keys for prefix in (key, f"{key}/*")]
-        condition = {"StringLike": {"s3:prefix": prefixes}}
-        statements.append(_allow(f"List{number}", ["s3:ListBucket"], f"arn:{partition}:s3:::{bucket}", condition))
-    scratch = [f"{places.state}/staging/*", f"{places.state}/stop"]
-    if flags.bucket(places.checkpoint):
-        scratch.append(f"{places.checkpoint}/*")
-    write = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
-    return [
-        *statements,
-        _allow("ReadAndWrite", write, arns(f"{root}/*" for root in roots)),
-        _allow("DeleteScratch", ["s3:DeleteObject"], arns(scratch)),
-    ]
-
-
-def _path(uri: str) -> str:
-    """`bucket/key` of `s3://bucket/key`."""
-    return re.sub("^s3a?://", "", uri)
 
 
 def _secret(asked: Asked) -> list[dict]:
@@ -193,20 +169,9 @@ def _secret(asked: Asked) -> list[dict]:
         "StringLike": {"kms:EncryptionContext:SecretARN": str(secret)},
     }
     return [
-        _allow("ReadTheSecret", ["secretsmanager:GetSecretValue"], str(secret)),
-        _allow("DecryptTheSecret", ["kms:Decrypt"], key, condition),
+        allow("ReadTheSecret", ["secretsmanager:GetSecretValue"], str(secret)),
+        allow("DecryptTheSecret", ["kms:Decrypt"], key, condition),
     ]
-
-
-def _allow(sid: str, actions: list[str], resource, condition: dict | None = None, principal: str = "") -> dict:
-    statement = {"Sid": sid, "Effect": "Allow", "Action": actions}
-    if principal:
-        statement["Principal"] = {"AWS": principal}
-    if resource:
-        statement["Resource"] = resource
-    if condition:
-        statement["Condition"] = condition
-    return statement
 
 
 def _document(statements: list[dict]) -> dict:

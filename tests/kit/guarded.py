@@ -1,5 +1,6 @@
-"""The S3 of `tests.kit.s3`, which answers the job's key as Amazon's would under a policy; the tests' own key may do all."""
+"""The S3 of `tests.kit.s3` with a policy for the job's key, judged as Amazon's is; the tests' own key may do all."""
 
+import io
 import json
 import re
 import sys
@@ -71,7 +72,7 @@ class Guard:
         keys = re.findall("<Key>(.*?)</Key>", sent.decode())
         refused = [key for key in keys if not self._may("s3:DeleteObject", f"{bucket}/{key}")]
         if not refused:
-            return self.application(replayed(environ, sent), start_response)
+            return self.application(environ | {"wsgi.input": io.BytesIO(sent)}, start_response)
         errors = "".join(f"<Error><Key>{key}</Key><Code>AccessDenied</Code></Error>" for key in refused)
         start_response("200 OK", [("Content-Type", "application/xml")])
         return [f"<DeleteResult>{errors}</DeleteResult>".encode()]
@@ -87,12 +88,6 @@ def needed(environ, bucket: str, key: str, query: dict[str, list[str]]) -> list[
     if source := environ.get("HTTP_X_AMZ_COPY_SOURCE"):
         requests.append(("s3:GetObject", unquote(source).lstrip("/")))
     return requests
-
-
-def replayed(environ, body: bytes):
-    import io
-
-    return environ | {"wsgi.input": io.BytesIO(body)}
 
 
 def forbidden(start_response):

@@ -50,12 +50,12 @@ class S3Server:
     def command(self) -> list[str]:
         return [sys.executable, "-m", "tests.kit.s3", str(self.port), "conditional" if self.conditional else "naive"]
 
-    def client(self):
+    def client(self, key: str = "test"):
         return boto3.client(
             "s3",
             endpoint_url=self.url,
             region_name=CREDENTIALS["AWS_REGION"],
-            aws_access_key_id="test",
+            aws_access_key_id=key,
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=32),
         )
