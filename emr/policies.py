@@ -103,6 +103,7 @@ def vpc_connection(asked: Asked) -> dict:
         [
             allow("Connect", ["kafka:CreateVpcConnection"], [str(cluster), cluster.connections(account)]),
             allow("Watch", ["kafka:DescribeVpcConnection"], cluster.connections(account)),
+            allow("LookAtCluster", ["kafka:DescribeClusterV2"], str(cluster)),
             allow("LookUp", ["kafka:GetBootstrapBrokers", "kafka:ListVpcConnections"], "*"),
             allow("LookAround", [f"ec2:Describe{part}" for part in reads], "*"),
             allow("LookAtVpcs", ["ec2:DescribeVpcAttribute"], f"{ec2}:vpc/*"),

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from emr import arns, policies
 from jobs.store import S3
 from tests.kit.guarded import GuardedS3
-from tests.kit.job import Job
+from tests.kit.job import LINE, Job
 from tests.kit.pipeline import Pipeline
 
 CLUSTER = arns.cluster("arn:aws:kafka:us-east-1:111122223333:cluster/logs/de8982fa-8222-4e87-8b20-9bf3cdfa1521-2")
@@ -30,7 +30,9 @@ def test_the_job_does_all_it_does_with_the_printed_rights(folder, broker):
         pipeline.send(150)
         assert pipeline.job.run(*drain) == 0, f"{s3.asked('refused')} {pipeline.job.said()}"
         pipeline.oracle.assert_exactly(pipeline.sent)
-        assert s3.asked("refused") == set()
+        # Hadoop 3.3.4, which EMR has not, tries to remove folder markers above what it writes, and does without.
+        markers = {(action, key) for action, key in s3.asked("refused") if LINE == "3.5" and key.endswith("/")}
+        assert s3.asked("refused") == markers
 
         job = S3(s3.client("job"))
         for place in (pipeline.table, pipeline.quarantine, f"{pipeline.state}/ledger"):
