@@ -6,7 +6,6 @@
 import re
 from collections.abc import Iterable
 
-from emr.statements import allow
 from jobs import flags
 from jobs.settings import Settings
 
@@ -49,6 +48,18 @@ def folders_above(uri: str) -> list[str]:
     """Every folder above `uri`, without the bucket."""
     parts = uri.split("/")
     return ["/".join(parts[:length]) for length in range(len(parts) - 1, 3, -1)]
+
+
+def allow(sid: str, actions: list[str], resource, condition: dict | None = None, principal: str = "") -> dict:
+    """A statement. `resource` is one ARN, several, or none in a trust policy; an identity's policy has no `principal`."""
+    statement = {"Sid": sid, "Effect": "Allow", "Action": actions}
+    if principal:
+        statement["Principal"] = {"AWS": principal}
+    if resource:
+        statement["Resource"] = resource
+    if condition:
+        statement["Condition"] = condition
+    return statement
 
 
 def path(uri: str) -> str:

@@ -8,7 +8,7 @@ import re
 
 from emr import lake
 from emr.arns import DNS, Cluster, Role, Secret
-from emr.statements import allow
+from emr.lake import allow
 from jobs import flags
 from jobs.settings import Refused, Settings
 
@@ -40,6 +40,9 @@ class Asked:
     consumer_group: str = ""
 
     def __post_init__(self):
+        for topic in self.topics:
+            if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic):  # a * in it would cover others
+                raise Refused("--topics", f"{topic!r} is not a topic name")
         named = [(f"--{flag}", given) for flag, given in (
             ("job-role-arn", self.job_role), ("role-arn", self.role_arn), ("secret", self.secret)
         ) if given and given.partition]  # fmt: skip

@@ -41,28 +41,22 @@ def run(asked: argparse.Namespace) -> int:
         raise Refused("--cluster-arn", f"{given['cluster']} is not {cluster}, which --bootstrap-servers names")
     about = policies.Asked(lookup=bool(cluster), **given)
     document = policies.DOCUMENTS[asked.document](about)
-    size = len(json.dumps(document, separators=(",", ":")))
-    if size > (largest := LARGEST[asked.document]):
+    text = json.dumps(document, separators=(",", ":"))
+    if len(text) > (largest := LARGEST[asked.document]):
         raise Refused(
             "--topics",
-            f"{asked.document} has {size:,} characters and AWS takes {largest:,}; use --topics-pattern 'name.*'",
+            f"{asked.document} has {len(text):,} characters and AWS takes {largest:,}; use --topics-pattern 'name.*'",
         )
     print(json.dumps(document, indent=2))
-    for remark in remarks(about, asked.document, size):
-        print(f"# {remark}", file=sys.stderr)
+    if about.topics_pattern and ":topic/" in text:
+        remark(
+            f"--topics-pattern {about.topics_pattern}: IAM has no regular expressions, so this lets the job read "
+            f"every topic whose name matches {policies.covering(about.topics_pattern)}"
+        )
+    if asked.document.endswith("-role") and len(text) > MANAGED:
+        remark(f"{len(text):,} characters: a managed policy takes {MANAGED:,}, put it into the role itself")
     return 0
 
 
-def remarks(about: policies.Asked, document: str, size: int) -> list[str]:
-    """What a person should know about this document."""
-    said = []
-    text = json.dumps(policies.DOCUMENTS[document](about))
-    if about.topics_pattern and ":topic/" in text:
-        covered = policies.covering(about.topics_pattern)
-        said.append(
-            f"--topics-pattern {about.topics_pattern}: IAM has no regular expressions, so this lets the job read "
-            f"every topic whose name matches {covered}"
-        )
-    if document == "job-role" and size > MANAGED:
-        said.append(f"{size:,} characters: too many for a managed policy ({MANAGED:,}); use aws iam put-role-policy")
-    return said
+def remark(text: str) -> None:
+    print(f"# {text}", file=sys.stderr)

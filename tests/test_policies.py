@@ -251,6 +251,11 @@ def test_a_pattern_becomes_the_narrowest_wildcard_and_stderr_says_so(pattern, co
     )
 
 
+def test_a_document_that_is_too_large_for_a_managed_policy_says_so(capsys):
+    assert main(["policy", "msk-role", *BASE[:4], "--topics", ",".join(f"topic-{n}" for n in range(80))]) == 0
+    assert re.fullmatch(r"# 8,\d\d\d characters: a managed policy takes 6,144, .*\n", capsys.readouterr().err)
+
+
 def test_a_consumer_group_outside_the_prefix_is_granted_by_its_name(printed):
     policy = printed("msk-role", *FLAGS["pattern"])
     assert allowed(policy, "kafka-cluster:AlterGroup", f"{GROUP}/team")
@@ -271,7 +276,8 @@ def test_no_document_asks_for_what_it_does_not_speak_of(printed):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["polices"], "VERB: invalid choice: 'polices' (choose from 'policy')"),
+        (["polices"], "VERB: invalid choice: 'polices'"),
+        (["policy", "msk-role", *BASE[:4], "--topics", "shop-*"], "--topics: 'shop-*' is not a topic name"),
         (["policy", "job-role", "--tables", "s3://a/b"], "flags: unrecognized arguments: --tables s3://a/b"),
         (["policy", "job-role"], "--table: this document needs it"),
         (
@@ -310,4 +316,6 @@ def test_no_document_asks_for_what_it_does_not_speak_of(printed):
 )
 def test_a_mistake_is_one_line_that_names_the_flag(arguments, said, capsys):
     assert main(arguments) == 2
-    assert capsys.readouterr() == ("", said + "\n")
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(said)
