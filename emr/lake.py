@@ -1,6 +1,6 @@
 """What the job does on S3: lists, reads and writes in its places, and deletes only what is its scratch.
 
-`tests/test_rights.py` runs the job under these statements, with nothing refused.
+`tests/test_rights.py` runs the job under these statements, with nothing refused; with Hadoop's committer, not EMR's.
 """
 
 import re
@@ -25,7 +25,10 @@ def rights(settings: Settings, partition: str) -> list[dict]:
     def arns(uris: Iterable[str]) -> list[str]:
         return [f"arn:{partition}:s3:::{path(uri)}" for uri in uris if flags.bucket(uri)]
 
+    # Hadoop's documentation asks this of S3A's committers, EMR's default among them; IAM knows no prefix for it.
+    pending = arns([f"s3://{flags.bucket(settings.state)}"])
     return [
+        allow("ListPendingUploads", ["s3:ListBucketMultipartUploads"], pending),
         *lists([*bare, *below, *(f"{folder}/" for folder in above)], partition),
         allow("ReadAndWrite", ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"], arns(below)),
         allow("AskForFolders", ["s3:GetObject"], arns(bare)),
@@ -51,7 +54,7 @@ def folders_above(uri: str) -> list[str]:
 
 
 def allow(sid: str, actions: list[str], resource, condition: dict | None = None, principal: str = "") -> dict:
-    """A statement. `resource` is one ARN, several, or none in a trust policy; an identity's policy has no `principal`."""
+    """A statement. `resource` is one ARN, several, or none as in a trust policy; an identity's has no `principal`."""
     statement = {"Sid": sid, "Effect": "Allow", "Action": actions}
     if principal:
         statement["Principal"] = {"AWS": principal}
