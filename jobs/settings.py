@@ -125,7 +125,7 @@ class Settings:
 
 def parse(argv: list[str]) -> Settings:
     """The settings that `argv` asks for; raises `Refused` with one line that names the flag."""
-    parser = _Parser(
+    parser = Parser(
         prog="ingest.py",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
@@ -157,7 +157,7 @@ def parse(argv: list[str]) -> Settings:
     return Settings(**given | {"kafka_options": tuple(given.get("kafka_options", ()))})
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """argparse whose complaints are one line, without the usage."""
 
     def error(self, message: str):

@@ -10,7 +10,8 @@ from tests.kit.pipeline import Pipeline
 from tests.kit.s3 import S3Server
 
 # What Spark has no part in is tested on one of its lines.
-collect_ignore = [] if LINE == "4.1" else ["test_broker.py", "test_jars.py", "test_store.py", "test_writer.py"]
+ONCE = ("broker", "jars", "msk_page", "policies", "store", "writer")
+collect_ignore = [] if LINE == "4.1" else [f"test_{name}.py" for name in ONCE]
 
 SETTINGS = {
     "spark.master": "local[2]",
