@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,7 +27,6 @@ SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "message.max.bytes": 20 * MIB,
     "replica.fetch.max.bytes": 20 * MIB,
@@ -79,6 +78,10 @@ class BrokerError(Exception):
 class Broker:
     """A broker whose properties, data and log lie in `folder`; it runs inside `with`, or from `start` to `stop`."""
 
+    listeners: Mapping[str, str] = {"plaintext": "PLAINTEXT"}  # name → security protocol
+    jvm: Sequence[str] = JVM
+    formatted: Sequence[str] = ()  # what more the storage tool is told
+
     def __init__(self, folder: Path | str, java_home: str | None = None):
         self.folder = Path(folder).absolute()
         self.log = self.folder / "broker.log"
@@ -87,19 +90,14 @@ class Broker:
 
     def __enter__(self) -> "Broker":
         self.folder.mkdir(parents=True, exist_ok=True)
-        port, controller = free_ports(2)
-        self.bootstrap = f"127.0.0.1:{port}"
-        listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller}"
-        settings = SETTINGS | {
-            "listeners": listeners,
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "log.dirs": self.folder / "data",
-        }
-        self.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        names = [*self.listeners, "controller"]
+        ports = free_ports(len(names))
+        self.addresses = {name: f"127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)}
+        self.bootstrap = self.at("plaintext")
+        self.properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings().items()))
         with self.log.open("ab") as log:
             tool = [*self.command, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self.properties)]
-            if subprocess.run(tool, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode:
+            if subprocess.run([*tool, *self.formatted], stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode:
                 raise BrokerError(f"the broker's storage could not be formatted:\n{self.last_words()}")
         self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         self.start()
@@ -108,13 +106,28 @@ class Broker:
     def __exit__(self, *raised) -> None:
         self.kill()
 
+    def at(self, listener: str) -> str:
+        return self.addresses[listener]
+
+    def settings(self) -> dict:
+        """The broker's properties; the addresses are known by now."""
+        at = {name: f"{name.upper()}://{address}" for name, address in self.addresses.items()}
+        protocols = {**self.listeners, "controller": "PLAINTEXT"}
+        return SETTINGS | {
+            "listeners": ",".join(at.values()),
+            "advertised.listeners": ",".join(at[name] for name in self.listeners),
+            "listener.security.protocol.map": ",".join(f"{n.upper()}:{kind}" for n, kind in protocols.items()),
+            "controller.quorum.voters": f"1@{self.at('controller')}",
+            "log.dirs": self.folder / "data",
+        }
+
     @property
     def properties(self) -> Path:
         return self.folder / "server.properties"
 
     @property
     def command(self) -> list[str]:
-        return [self.java, *JVM, "-cp", os.pathsep.join(jars.paths(["broker"]))]
+        return [self.java, *self.jvm, "-cp", os.pathsep.join(jars.paths(["broker"]))]
 
     def start(self, patience: float = 60) -> None:
         """The broker answers, on its own port and with the data it had."""
