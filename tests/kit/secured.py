@@ -14,9 +14,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from tests.kit.broker import JVM, Broker, BrokerError, settled
+from tests.kit.broker import JVM, Broker
 from tests.kit.certificates import Files
 from tests.kit.tokens import TokenServer
+from tests.kit.topics import BrokerError, settled
 
 SECURITY = "org.apache.kafka.common.security"
 SETTINGS = {
