@@ -10,7 +10,8 @@ from tests.kit.pipeline import Pipeline
 from tests.kit.s3 import S3Server
 
 # What Spark has no part in is tested on one of its lines.
-collect_ignore = [] if LINE == "4.1" else ["test_broker.py", "test_jars.py", "test_store.py", "test_writer.py"]
+SPARKLESS = ["test_broker.py", "test_cluster.py", "test_jars.py", "test_store.py", "test_writer.py"]
+collect_ignore = [] if LINE == "4.1" else SPARKLESS
 
 SETTINGS = {
     "spark.master": "local[2]",
