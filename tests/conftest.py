@@ -10,7 +10,7 @@ from tests.kit.pipeline import Pipeline
 from tests.kit.s3 import S3Server
 
 # What Spark has no part in is tested on one of its lines.
-ONCE = ("broker", "jars", "msk_page", "policies", "store", "writer")
+ONCE = ("broker", "cluster", "jars", "msk_page", "policies", "store", "writer")
 collect_ignore = [] if LINE == "4.1" else [f"test_{name}.py" for name in ONCE]
 
 SETTINGS = {
