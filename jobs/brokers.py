@@ -1,36 +1,34 @@
 """What the driver asks of the brokers, through Kafka's own admin client in its JVM."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from jobs import ledger
-from jobs.ledger import Positions
+from jobs.offsets import Held, Ids, Positions
 from jobs.refusals import refusal
 from jobs.settings import Refused, Settings
 
 TIMEOUT_MS = 30_000
-ISOLATION = "read_committed"  # what an aborted transaction wrote is no record
+EXTRA_MS = 5_000  # for what a batch could do without
+UNKNOWN_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # what the client says of a broker older than Kafka 2.8
 
 
 class Brokers:
-    """The admin client's verbs; one client, open until `close`. Its errors are `Refused`, in one line."""
+    """The admin client's verbs; one client for the job's life. Its errors are `Refused`, in one line."""
 
     def __init__(self, spark: SparkSession, settings: Settings, connection: Mapping[str, str]):
         self.jvm = spark._jvm
         self.settings = settings
         self.connection = connection
         properties = self.jvm.java.util.Properties()
-        properties.setProperty("default.api.timeout.ms", str(TIMEOUT_MS))
+        patience = max(TIMEOUT_MS, int(connection.get("request.timeout.ms", 0)))  # Kafka refuses one below the other
+        properties.setProperty("default.api.timeout.ms", str(patience))
         for name, value in connection.items():
             properties.setProperty(name, value)
         with self._asked():
             self.client = self.jvm.org.apache.kafka.clients.admin.Admin.create(properties)
-
-    def close(self) -> None:
-        self.client.close()
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
@@ -42,22 +40,34 @@ class Brokers:
         except Py4JJavaError as error:
             raise refusal(self.settings, error.java_exception, self.connection["bootstrap.servers"]) from None
 
-    def partitions(self) -> dict[str, list[int]]:
-        """Topic → its partitions, for every topic the flags name."""
+    def held(self) -> Held:
+        """What there is of every topic that the flags name."""
+        described = self._described(self._topics())
+        partitions = {topic: sorted(p.partition() for p in info.partitions()) for topic, info in described.items()}
+        return Held(
+            begin=self.offsets(partitions, "earliest"),
+            end=self.offsets(partitions, "latest", "read_uncommitted"),  # an open transaction is no loss
+            ids={topic: known_id(info) for topic, info in described.items()},
+        )
+
+    def ids(self, topics: Iterable[str]) -> Ids:
+        return {topic: known_id(info) for topic, info in self._described(topics).items()}
+
+    def subscribed(self, topics: Iterable[str]) -> list[str]:
+        """Those of `topics` that the flags name."""
+        if not self.settings.topics_pattern:
+            return [topic for topic in topics if topic in self.settings.topics]
         with self._asked():
-            topics = self._topics()
-            wanted = self.jvm.java.util.ArrayList()
-            for topic in topics:
-                wanted.add(topic)
-            described = self.client.describeTopics(wanted).allTopicNames().get()
-            return {topic: sorted(info.partition() for info in described[topic].partitions()) for topic in topics}
+            # Java's pattern, as Spark matches it.
+            pattern = self.jvm.java.util.regex.Pattern.compile(self.settings.topics_pattern)
+            return [topic for topic in topics if pattern.matcher(topic).matches()]
 
     def _topics(self) -> list[str]:
         if not self.settings.topics_pattern:
             return [*self.settings.topics]
-        # Java's pattern, as Spark matches it; `list` because py4j hands over a live Java set.
-        pattern = self.jvm.java.util.regex.Pattern.compile(self.settings.topics_pattern)
-        topics = [name for name in list(self.client.listTopics().names().get()) if pattern.matcher(name).matches()]
+        with self._asked():
+            # `list` because py4j hands over a live Java set.
+            topics = self.subscribed(list(self.client.listTopics().names().get()))
         if not topics:
             raise Refused(
                 "--topics-pattern",
@@ -65,15 +75,36 @@ class Brokers:
             )
         return topics
 
-    def offsets(self, partitions: Mapping[str, list[int]], at: str | int) -> Positions:
-        """Each partition's offset at `earliest`, `latest`, or of the first record from a time in milliseconds on."""
+    def _described(self, topics: Iterable[str]) -> dict:
         with self._asked():
-            offsets = self._listed(partitions, at)
-            # A time after the last record has no offset: what comes later begins at the end.
-            late = {topic: [p for p, offset in found.items() if offset < 0] for topic, found in offsets.items()}
-            return ledger.joined(offsets, self._listed(late, "latest")) if any(late.values()) else offsets
+            wanted = self.jvm.java.util.ArrayList()
+            for topic in topics:
+                wanted.add(topic)
+            return dict(self.client.describeTopics(wanted).allTopicNames().get())
 
-    def _listed(self, partitions: Mapping[str, list[int]], at: str | int) -> Positions:
+    def offsets(self, partitions: Mapping[str, list[int]], at: str | int, isolation: str | None = None) -> Positions:
+        """Each partition's offset at `earliest`, `latest`, or of the first record from a time in milliseconds on."""
+        isolation = isolation or self.settings.isolation
+        with self._asked():
+            found = self._listed(partitions, at, isolation)
+            # A time after the last record has no offset: what comes later begins at the end.
+            late = {topic: [p for p, offset in listed.items() if offset < 0] for topic, listed in found.items()}
+            ends = self._listed(late, "latest", isolation) if any(late.values()) else {}
+            return {topic: {**listed, **ends.get(topic, {})} for topic, listed in found.items()}
+
+    def commit(self, group: str, positions: Positions) -> None:
+        """The consumer group's offsets are `positions`, for whoever looks at its lag."""
+        kafka = self.jvm.org.apache.kafka
+        offsets = self.jvm.java.util.HashMap()
+        for topic, partitions in positions.items():
+            for p, offset in partitions.items():
+                key = kafka.common.TopicPartition(topic, p)
+                offsets.put(key, kafka.clients.consumer.OffsetAndMetadata(offset))
+        options = kafka.clients.admin.AlterConsumerGroupOffsetsOptions().timeoutMs(EXTRA_MS)
+        with self._asked():
+            self.client.alterConsumerGroupOffsets(group, offsets, options).all().get()
+
+    def _listed(self, partitions: Mapping[str, list[int]], at: str | int, isolation: str) -> Positions:
         kafka = self.jvm.org.apache.kafka
         specs = kafka.clients.admin.OffsetSpec
         spec = specs.forTimestamp(at) if isinstance(at, int) else getattr(specs, at)()
@@ -81,9 +112,14 @@ class Brokers:
         wanted = self.jvm.java.util.HashMap()
         for key in keys.values():
             wanted.put(key, spec)
-        isolation = getattr(kafka.common.IsolationLevel, ISOLATION.upper())
-        listed = self.client.listOffsets(wanted, kafka.clients.admin.ListOffsetsOptions(isolation))
+        level = getattr(kafka.common.IsolationLevel, isolation.upper())
+        listed = self.client.listOffsets(wanted, kafka.clients.admin.ListOffsetsOptions(level))
         offsets: Positions = {topic: {} for topic in partitions}
         for (topic, p), key in keys.items():
             offsets[topic][p] = listed.partitionResult(key).get().offset()
         return offsets
+
+
+def known_id(description) -> str:
+    found = description.topicId().toString()
+    return "" if found == UNKNOWN_ID else found

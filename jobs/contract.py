@@ -62,6 +62,7 @@ def completed(spark: SparkSession, function: Transform, settings: Settings) -> T
         raise Refused("--transform", f"{settings.transform} fails: {type(wrong).__name__}: {line}") from None
     check_rows(rows, settings.transform)
     check_partitions(rows.transform(dated), settings)
+    check_names(rows.transform(placed(settings.partition_by)), settings.transform)
     return lambda records: records.transform(enveloped).transform(function).transform(placed(settings.partition_by))
 
 
@@ -69,8 +70,7 @@ def check_rows(rows: DataFrame, transform: str) -> None:
     missing = [column for column in (*ENVELOPE, REJECT) if column not in rows.columns]
     if missing:
         raise Refused("--transform", f"{transform} must hand on {', '.join(missing)}")
-    if len({column.lower() for column in rows.columns}) != len(rows.columns):
-        raise Refused("--transform", f"{transform} makes two columns of one name: {', '.join(rows.columns)}")
+    check_names(rows, transform)
     void = [field.name for field in rows.schema if isinstance(field.dataType, NullType) and field.name != REJECT]
     if void:
         raise Refused("--transform", f"{transform} gives {', '.join(void)} no type; cast the null to one")
@@ -81,6 +81,12 @@ def check_rows(rows: DataFrame, transform: str) -> None:
             f"{transform} must make one row of each record by itself, without {', '.join(others)}; "
             f"a bad record gets its reason in {REJECT} instead of being dropped",
         )
+
+
+def check_names(rows: DataFrame, transform: str) -> None:
+    """Readers don't tell upper from lower case."""
+    if len({column.lower() for column in rows.columns}) != len(rows.columns):
+        raise Refused("--transform", f"{transform} makes two columns of one name: {', '.join(rows.columns)}")
 
 
 def check_partitions(rows: DataFrame, settings: Settings) -> None:

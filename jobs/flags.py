@@ -27,12 +27,12 @@ OWNED_OPTIONS = {
     "bootstrap.servers": "--bootstrap-servers",
     "enable.auto.commit": None,
     "endingOffsets": None,
-    "failOnDataLoss": None,
+    "failOnDataLoss": "--on-data-loss",
     "group.id": None,
     "groupIdPrefix": "--group-prefix",
     "includeHeaders": None,
     "interceptor.classes": None,
-    "isolation.level": None,
+    "isolation.level": "--isolation",
     "key.deserializer": None,
     "maxOffsetsPerTrigger": "--max-records",
     "maxTriggerDelay": "--max-wait",
@@ -90,9 +90,15 @@ def names(text: str) -> tuple[str, ...]:
     return found
 
 
+def group(text: str) -> str:
+    if not re.fullmatch(r"[\x21-\x7e]{1,249}", text):
+        raise ArgumentTypeError(f"{text!r} is not a group's name: letters, digits and signs, no blanks")
+    return text
+
+
 def pattern(text: str) -> str:
     try:
-        re.compile(text)
+        re.compile(re.sub(r"\\p\{\w+\}", "x", text))  # Java's; Python's patterns don't have it
     except re.error as wrong:
         raise ArgumentTypeError(f"{text!r} is not a regular expression: {wrong}") from None
     return text
@@ -112,7 +118,7 @@ def place(text: str) -> str:
     if bucket(text) is not None and not re.fullmatch(r"s3a?://[^/]+/.+", text):
         raise ArgumentTypeError(f"{text!r} needs a prefix below the bucket: s3://bucket/prefix")
     if re.search(r"[\x00-\x1f?#*{}\[\]]|//", re.sub(r"^s3a?://", "", text)):
-        raise ArgumentTypeError(f"{text!r} has characters that Spark would take for a pattern")
+        raise ArgumentTypeError(f"{text!r} has an empty folder or one of ?#*{{}}[], which Spark takes for a pattern")
     return text
 
 
@@ -157,7 +163,7 @@ def starting(text: str) -> str | int:
         at = datetime.fromisoformat(re.sub(r"Z$", "+00:00", text))
     except ValueError:
         at = None
-    if at is None or at.tzinfo is None:
+    if at is None or at.tzinfo is None or at.timestamp() < 0:
         raise ArgumentTypeError(f"{text!r} is not earliest, latest or a time with its zone (2026-11-01T00:00:00Z)")
     return int(at.timestamp() * 1000)
 
@@ -186,7 +192,7 @@ def external_id(text: str) -> str:
     return text
 
 
-def group(text: str) -> str:
+def group_prefix(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", text):
         raise ArgumentTypeError(f"{text!r} can't begin a group's name: use letters, digits, '.', '_' and '-'")
     return text

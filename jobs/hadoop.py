@@ -1,11 +1,14 @@
 """What the driver asks of Hadoop's file systems: the checkpoint's offset log and the footers of staged files."""
 
 import json
+import re
 
 from pyspark.sql import SparkSession
 
-from jobs import ledger
-from jobs.ledger import Positions, Ranges
+from jobs import offsets
+from jobs.offsets import Positions, Ranges
+
+CHECKPOINT = re.compile("[0-9a-f]{32}-[0-9]{12}")  # writer and number of its claim
 
 
 def uri(place: str) -> str:
@@ -14,12 +17,28 @@ def uri(place: str) -> str:
 
 
 class OffsetLog:
-    """The batches that Spark planned, from `<checkpoint>/offsets`; a batch is written there before it runs."""
+    """The batches that Spark planned, from the running query's checkpoint; a batch is written there before it runs.
 
-    def __init__(self, spark: SparkSession, checkpoint: str):
+    Every start of a query has a checkpoint of its own, for the ledger knows where to go on. In one that two drivers
+    shared, each could find the other's plan under the number of its own batch: nothing guards those files on S3.
+    """
+
+    def __init__(self, spark: SparkSession, folder: str):
         self.spark = spark
-        self.checkpoint = uri(checkpoint)
+        self.folder = uri(folder)
+        self.checkpoint = ""
         self.latest: tuple[int, Positions] = (-1, {})
+
+    def begin(self, name: str) -> str:
+        """The empty folder `name`, the checkpoint from now on; those of earlier starts are gone."""
+        folder, configuration = _path(self.spark, self.folder)
+        files = folder.getFileSystem(configuration)
+        for status in files.listStatus(folder) if files.exists(folder) else []:
+            if CHECKPOINT.fullmatch(status.getPath().getName()):
+                files.delete(status.getPath(), True)
+        self.checkpoint = f"{self.folder}/{name}"
+        self.latest = (-1, {})
+        return self.checkpoint
 
     def ranges(self, batch_id: int) -> Ranges:
         """The offsets that batch `batch_id` reads."""
@@ -29,11 +48,11 @@ class OffsetLog:
             start = self._offsets("sources/0/0" if batch_id == 0 else f"offsets/{batch_id - 1}")
         end = self._offsets(f"offsets/{batch_id}")
         self.latest = (batch_id, end)
-        return ledger.between(start, end)
+        return offsets.between(start, end)
 
     def _offsets(self, name: str) -> Positions:
         lines = read(self.spark, f"{self.checkpoint}/{name}").lstrip("\0").splitlines()
-        return ledger.by_partition(json.loads(lines[-1]))
+        return offsets.by_partition(json.loads(lines[-1]))
 
 
 def read(spark: SparkSession, uri: str) -> str:

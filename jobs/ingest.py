@@ -1,22 +1,23 @@
 """Kafka topics to Parquet, exactly once: settings → session → source → transform → sink, and nothing else."""
 
 import sys
+from functools import partial
 
 from jobs import contract, query, source
 from jobs.brokers import Brokers
 from jobs.connection import connected
 from jobs.hadoop import OffsetLog
-from jobs.ledger import Gap, Unreadable
+from jobs.offsets import Start
 from jobs.progress import Progress
 from jobs.session import session
 from jobs.settings import Refused, Settings, parse
 from jobs.sink import Sink
 from jobs.stop import Stop
 from jobs.store import FAULTS, store_of
-from jobs.writer import Fenced, Places, Unusable, Writer
+from jobs.writer import Fenced, Places, Writer
 
 # What ended the job, for a scheduler: 2 mend the command, 3 another driver runs, 4 a person must look, 1 try again.
-EXIT_CODES = {Refused: 2, Fenced: 3, Gap: 4, Unreadable: 4, Unusable: 4}
+EXIT_CODES = dict.fromkeys(query.FINAL, 4) | {Refused: 2, Fenced: 3}
 
 
 def main(argv: list[str]) -> int:
@@ -43,13 +44,14 @@ def ingest(settings: Settings, function: contract.Transform, fingerprint: str) -
         )
         writer.prove()
         brokers = Brokers(spark, settings, connected(settings))
-        writer.claim(lambda positions: source.resumed(brokers, settings, positions))
-        sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings.checkpoint))
+        start = writer.claim(partial(source.resumed, brokers, settings))
+        sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings.checkpoint), brokers)
         progress = Progress(sink)
         spark.streams.addListener(progress)
         stop = Stop(spark, store, settings.state)
         progress.say("started", writer=writer.id, seq=writer.seq, **settings.printable())
-        query.run(spark, brokers, transform, sink, progress, stop)
+        query.run(spark, start, transform, sink, progress, stop)
+        writer.begin(Start())  # all is published: from now on the files are their owner's
         stop.obeyed()
         progress.flush()
         progress.say("ended", reason=stop.reason or "drained", seq=writer.seq)

@@ -1,7 +1,8 @@
 """The ledger's records and their rules: pure, no Spark, no store.
 
 A ledger is a folder of numbered records. Creating record n is the commit of batch n; whoever creates it owns n.
-Every record carries `positions`, the offsets to continue from, so the last one alone says what the table holds.
+Every record carries `positions`, the offsets to continue from, and the `ids` of their topics, so the last one alone
+says what the table holds.
 """
 
 import dataclasses
@@ -9,8 +10,7 @@ import itertools
 import json
 import re
 
-Positions = dict[str, dict[int, int]]  # topic → partition → the next offset to read
-Ranges = dict[str, dict[int, tuple[int, int]]]  # topic → partition → [start, end)
+from jobs.offsets import Ids, Missing, Positions, Ranges, by_partition
 
 VERSION = 1
 HINT = "latest"
@@ -18,10 +18,6 @@ HINT = "latest"
 
 class Unreadable(Exception):
     """The ledger isn't what this job wrote; a person has to look."""
-
-
-class Gap(Exception):
-    """Records are missing between what the table holds and what the batch would add."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,8 +42,17 @@ class Claim:
     table: str
     quarantine: str
     positions: Positions
+    ids: Ids
     last_batch: int | None
     kind: str = "claim"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gap(Claim):
+    """A claim whose positions lie behind records that were `missing`: they are not in the table and never will be."""
+
+    missing: tuple[Missing, ...]
+    kind: str = "gap"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,7 @@ class Batch:
     batch_id: int
     ranges: Ranges
     positions: Positions
+    ids: Ids
     table_files: tuple[File, ...]
     quarantine_files: tuple[File, ...]
     rows_in: int
@@ -81,8 +87,8 @@ class Batch:
         return self.table_files + self.quarantine_files
 
 
-Record = Claim | Batch
-KINDS = {"claim": Claim, "batch": Batch}
+Record = Claim | Gap | Batch
+KINDS = {"claim": Claim, "gap": Gap, "batch": Batch}
 
 
 def name(seq: int) -> str:
@@ -107,6 +113,8 @@ def decoded(seq: int, data: bytes) -> Record:
         if version != VERSION or fields["seq"] != seq:
             raise ValueError(f"version {version}, number {fields['seq']}")
         fields["positions"] = by_partition(fields["positions"])
+        if kind is Gap:
+            fields["missing"] = tuple(Missing(**missing) for missing in fields["missing"])
         if kind is Batch:
             fields["ranges"] = by_partition(fields["ranges"], tuple)
             for files in ("table_files", "quarantine_files"):
@@ -116,73 +124,9 @@ def decoded(seq: int, data: bytes) -> Record:
         raise Unreadable(f"ledger record {name(seq)} is damaged ({type(wrong).__name__}: {wrong})") from wrong
 
 
-def by_partition(offsets: dict[str, dict[str, object]], value=int) -> dict[str, dict[int, object]]:
-    """JSON's text keys as partition numbers: the form of Spark's offset log and of our records."""
-    return {topic: {int(p): value(v) for p, v in partitions.items()} for topic, partitions in offsets.items()}
-
-
 def last(numbers: list[int]) -> int | None:
     """The highest record number; raises `Unreadable` when one before it is missing."""
     for before, after in itertools.pairwise(numbers):
         if after != before + 1:
             raise Unreadable(f"ledger record {name(before + 1)} is missing, but {name(after)} is there")
     return numbers[-1] if numbers else None
-
-
-def between(start: Positions, end: Positions) -> Ranges:
-    """What a batch reads: a partition without a start is new and begins at 0."""
-    return {
-        topic: {p: (start.get(topic, {}).get(p, 0), until) for p, until in partitions.items()}
-        for topic, partitions in end.items()
-    }
-
-
-def remaining(ranges: Ranges, positions: Positions) -> Ranges:
-    """The part of `ranges` that the table doesn't hold yet; raises `Gap` when something before it is missing.
-
-    A replayed batch, and one planned from a rolled-back checkpoint, start before `positions`: what is there is cut off.
-    """
-    left: Ranges = {}
-    for topic, partitions in ranges.items():
-        for partition, (start, end) in partitions.items():
-            position = positions.get(topic, {}).get(partition, start)
-            if start > position:
-                raise Gap(f"{topic}-{partition}: offsets {position} to {start - 1} are not in the table, "
-                          f"and the checkpoint goes on after them, at {start}: remove the checkpoint, and "
-                          "the job goes on where the table ends")  # fmt: skip
-            if end > max(start, position):
-                left.setdefault(topic, {})[partition] = (max(start, position), end)
-    return left
-
-
-def advanced(positions: Positions, ranges: Ranges) -> Positions:
-    """The positions once `ranges` are in the table; a partition never goes back."""
-    after = {topic: dict(partitions) for topic, partitions in positions.items()}
-    for topic, partitions in ranges.items():
-        for partition, (_, end) in partitions.items():
-            after.setdefault(topic, {})[partition] = max(end, after.get(topic, {}).get(partition, 0))
-    return after
-
-
-def joined(positions: Positions, known: Positions) -> Positions:
-    """`positions` and what else is `known`: a topic that is not read now is remembered, in case it is read again."""
-    topics = {*positions, *known}
-    return {topic: {**positions.get(topic, {}), **known.get(topic, {})} for topic in topics}
-
-
-def lost(known: Positions, begin: Positions, end: Positions) -> None:
-    """Raises `Gap` when the brokers, which hold `begin` to `end`, no longer hold what comes next."""
-    for topic, partitions in begin.items():
-        for partition, earliest in partitions.items():
-            position = known[topic].get(partition, 0) if topic in known else earliest
-            if position < earliest:
-                raise Gap(f"{topic}-{partition}: offsets {position} to {earliest - 1} expired or were deleted "
-                          "on the brokers before they were read")  # fmt: skip
-            if position > end[topic][partition]:
-                raise Gap(f"{topic}-{partition} ends at offset {end[topic][partition]}, but the table holds it up to "
-                          f"{position - 1}: was the topic deleted and created again?")  # fmt: skip
-
-
-def size(ranges: Ranges) -> int:
-    """The number of offsets in `ranges`: at least as many as records."""
-    return sum(end - start for partitions in ranges.values() for start, end in partitions.values())

@@ -1,5 +1,6 @@
 """One line a batch, for a person or a machine. It reports and never decides."""
 
+import dataclasses
 import json
 import sys
 import time
@@ -7,7 +8,8 @@ from typing import TextIO
 
 from pyspark.sql.streaming import StreamingQueryListener
 
-from jobs import ledger
+from jobs import offsets
+from jobs.offsets import Start
 from jobs.sink import Report, Sink
 
 PATIENCE = 2  # seconds
@@ -48,7 +50,14 @@ class Progress(StreamingQueryListener):
     def _report(self, report: Report | None, progress) -> None:
         if report and report.batch:
             fields = described(report) | {"lag": progress and lag(progress.sources[0])}
+            if report.warning:
+                fields["warning"] = report.warning
             self._print(in_words(fields) if self.live else json.dumps(fields), end="" if self.live else "\n")
+
+    def gap(self, start: Start) -> None:
+        """Prints a line for each range of offsets that never gets into the table."""
+        for missing in start.missing:
+            self.say("gap", **dataclasses.asdict(missing), said=str(missing))
 
     def say(self, event: str, **fields) -> None:
         """Prints a line of its own: the job started, restarted, ended."""
@@ -69,6 +78,7 @@ def described(report: Report) -> dict:
         "rows_in": batch.rows_in,
         "rows_written": batch.rows_written,
         "rows_rejected": batch.rows_rejected,
+        "holes": batch.holes,
         "files": len(batch.files),
         "bytes": sum(file.bytes for file in batch.files),
         "seconds": report.seconds,
@@ -79,7 +89,7 @@ def lag(source) -> dict[str, int] | None:
     """Topic → records on the brokers that the batch did not read yet; none when Spark didn't ask for the ends."""
     if not source.latestOffset or not source.endOffset:
         return None
-    latest, done = (ledger.by_partition(json.loads(text)) for text in (source.latestOffset, source.endOffset))
+    latest, done = (offsets.by_partition(json.loads(text)) for text in (source.latestOffset, source.endOffset))
     return {
         topic: sum(max(end - done.get(topic, {}).get(p, 0), 0) for p, end in partitions.items())
         for topic, partitions in latest.items()
@@ -92,5 +102,5 @@ def in_words(fields: dict) -> str:
     return (
         f"batch {fields['batch']} · {fields['rows_in']:,} in, {fields['rows_written']:,} written, "
         f"{fields['rows_rejected']:,} rejected · {fields['files']} files, {fields['bytes'] / 2**20:.1f} MiB · "
-        f"lag {behind} · seconds: {phases}"
+        f"lag {behind} · seconds: {phases}{' · ' + fields['warning'] if 'warning' in fields else ''}"
     )

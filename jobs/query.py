@@ -2,23 +2,23 @@
 
 import collections
 import time
+from functools import partial
 
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
-from jobs import hadoop, source
-from jobs.brokers import Brokers
+from jobs import source
 from jobs.contract import Transform
 from jobs.flags import AVAILABLE_NOW
-from jobs.ledger import Gap, Unreadable
+from jobs.ledger import Unreadable
+from jobs.offsets import Lost, Start
 from jobs.progress import Progress
-from jobs.settings import Refused
 from jobs.sink import Sink, Stopped
 from jobs.stop import Stop
 from jobs.writer import Fenced, Unusable
 
-# Another try would end in the same way. (Not so where Kafka was there and is not: what was refused then is a fault.)
-OURS = (Fenced, Gap, Refused, Unreadable, Unusable)
+# Another try would end in the same way. (What Kafka refuses now, though it was there, may pass.)
+FINAL = (Fenced, Lost, Unreadable, Unusable)
 RESTARTS = 5
 WINDOW_S = 600
 LOOK_EVERY_S = 0.5
@@ -28,9 +28,7 @@ class Exhausted(Exception):
     """The query died more often than a passing fault explains."""
 
 
-def run(
-    spark: SparkSession, brokers: Brokers, transform: Transform, sink: Sink, progress: Progress, stop: Stop
-) -> None:
+def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, progress: Progress, stop: Stop) -> None:
     """Ends when the topics are drained (`available-now`) or the job was asked to stop; every other end raises.
 
     The ledger makes a restart inside the same process safe, so a fault that isn't ours costs one, a few times.
@@ -39,14 +37,15 @@ def run(
     while True:
         try:
             if deaths:
-                sink.writer.resume()
-            _watch(_started(spark, brokers, transform, sink), sink, stop)
+                start = sink.writer.resume(partial(source.resumed, sink.brokers, sink.settings))
+            progress.gap(start)
+            _watch(_started(spark, start, transform, sink), sink, stop)
             return
         except Exception as error:
             cause, sink.failure = sink.failure or error, None
             if isinstance(cause, Stopped):
                 return
-            if isinstance(cause, OURS) and not (deaths and isinstance(cause, Refused)):
+            if isinstance(cause, FINAL):
                 raise cause from None
         deaths.append(time.monotonic())
         while deaths[0] < time.monotonic() - WINDOW_S:
@@ -61,17 +60,17 @@ def run(
         time.sleep(2 ** len(deaths) / 2)
 
 
-def _started(spark: SparkSession, brokers: Brokers, transform: Transform, sink: Sink) -> StreamingQuery:
+def _started(spark: SparkSession, start: Start, transform: Transform, sink: Sink) -> StreamingQuery:
     settings = sink.settings
-    positions = source.resumed(brokers, settings, sink.writer.positions)
+    checkpoint = sink.log.begin(f"{sink.writer.id}-{sink.writer.seq:012}")
     trigger = {"availableNow": True}
     if settings.trigger != AVAILABLE_NOW:
         trigger = {"processingTime": f"{settings.trigger} milliseconds"}
     return (
-        source.stream(spark, settings, brokers.connection, positions)
+        source.stream(spark, settings, sink.brokers.connection, start.positions)
         .transform(transform)
         .writeStream.queryName(settings.table)
-        .option("checkpointLocation", hadoop.uri(settings.checkpoint))
+        .option("checkpointLocation", checkpoint)
         .trigger(**trigger)
         .foreachBatch(sink)
         .start()
@@ -87,7 +86,7 @@ def _watch(query: StreamingQuery, sink: Sink, stop: Stop) -> None:
                 if not query.status["isTriggerActive"]:
                     return
     finally:
-        query.stop()  # waits for a running batch: two queries may never be alive in one driver
+        query.stop()  # a batch that still runs is cancelled: two queries may never be alive in one driver
 
 
 def first_line(error: BaseException) -> str:

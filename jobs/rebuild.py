@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import flags, hadoop, ledger
+from jobs import flags, hadoop
+from jobs.offsets import Positions, Start
 from jobs.session import session
 from jobs.store import FAULTS, Store, store_of
 from jobs.writer import Places, Unusable, Writer
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def rebuilt(spark: SparkSession, places: Places, accept_holes: bool = False) -> ledger.Positions:
+def rebuilt(spark: SparkSession, places: Places, accept_holes: bool = False) -> Positions:
     """A new ledger whose first record claims what the table holds; the positions in it.
 
     Raises `Unusable` when there is a ledger, when the table holds a record twice, or when offsets are missing between
@@ -56,7 +57,7 @@ def rebuilt(spark: SparkSession, places: Places, accept_holes: bool = False) -> 
     writer.seq = last_batch(store, places)
     positions = {topic: {row._partition: row.last + 1 for row in partitions if row._topic == topic}
                  for topic in {row._topic for row in partitions}}  # fmt: skip
-    if not writer.begin(positions):
+    if not writer.begin(Start(positions=positions)):
         raise Unusable(f"--state: another driver began a ledger in {places.state} meanwhile")
     return positions
 

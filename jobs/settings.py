@@ -41,6 +41,9 @@ class Settings:
     schema: str | None = None
     event_time: str | None = None
     target_file_size: int = 128 * 2**20
+    isolation: str = "read_committed"
+    on_data_loss: str = "fail"
+    consumer_group: str | None = None
     kafka_options: tuple[tuple[str, str], ...] = ()
     auth: str = "none"
     network: str | None = None
@@ -91,9 +94,8 @@ class Settings:
             if kinds[name] != kinds["table"]:
                 raise Refused(f"--{name}", "must be on the same kind of store as --table (all S3 or all local)")
         apart = [("quarantine", "table"), ("state", "table"), ("state", "quarantine")]
-        for inner, outer in (
-            apart + [(b, a) for a, b in apart] + [("checkpoint", "table"), ("checkpoint", "quarantine")]
-        ):
+        apart += [("checkpoint", "table"), ("checkpoint", "quarantine")]
+        for inner, outer in [*apart, *((b, a) for a, b in apart), ("state", "checkpoint")]:
             if flags.inside(getattr(self, inner), getattr(self, outer)):
                 raise Refused(f"--{inner}", f"{getattr(self, inner)} lies inside --{outer} {getattr(self, outer)}")
         for own in ("ledger", "staging"):
@@ -142,7 +144,7 @@ class Settings:
 
 def parse(argv: list[str]) -> Settings:
     """The settings that `argv` asks for; raises `Refused` with one line that names the flag."""
-    parser = _Parser(
+    parser = Parser(
         prog="ingest.py",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
@@ -166,13 +168,16 @@ def parse(argv: list[str]) -> Settings:
     add("--schema", type=flags.schema, metavar="DDL|FILE", help=f"for {JSON_RECORDS}")
     add("--event-time", metavar="COLUMN", help=f"for {JSON_RECORDS}")
     add("--target-file-size", type=flags.size, metavar="128MiB")
+    add("--isolation", choices=("read_committed", "read_uncommitted"), help="default: read_committed")
+    add("--on-data-loss", choices=("fail", "record"), help="what expired unread ends the job, or is noted and skipped")
+    add("--consumer-group", type=flags.group, metavar="NAME", help="is told the offsets, so that its lag is the job's")
     add("--kafka-option", type=flags.kafka_option, action="append", dest="kafka_options", metavar="k=v")
     add("--auth", choices=auth.AUTH, help="how to log in to Kafka; default: none")
     add("--network", choices=auth.NETWORKS, help="which of an MSK cluster's addresses; default: private")
     add("--role-arn", type=flags.role, metavar="ARN", help="assumed to reach a cluster in another account")
     add("--role-external-id", type=flags.external_id, metavar="ID")
     add("--sts-region", metavar="REGION", help="where the role is assumed; default: the cluster ARN's region")
-    add("--group-prefix", type=flags.group, metavar="floodmark", help="how the names of consumer groups begin")
+    add("--group-prefix", type=flags.group_prefix, metavar="floodmark", help="how the names of consumer groups begin")
     add("--secret", metavar="ARN|NAME", help="in Secrets Manager; else the environment's FLOODMARK_…")
     add("--keystore", type=flags.key_store, metavar="PATH", help="the client's certificate: .p12, .jks or .pem")
     add("--truststore", type=flags.key_store, metavar="PATH", help="the brokers' authority, if Java doesn't know it")
@@ -181,7 +186,7 @@ def parse(argv: list[str]) -> Settings:
     return Settings(**given | {"kafka_options": tuple(given.get("kafka_options", ()))})
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """argparse whose complaints are one line, without the usage."""
 
     def error(self, message: str):

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
-from jobs import hadoop, ledger
-from jobs.ledger import Batch, File, Positions, Ranges
+from jobs import hadoop, offsets
+from jobs.brokers import Brokers
+from jobs.ledger import Batch, File
+from jobs.offsets import Ids, OutOfStep, Positions, Ranges
 from jobs.settings import Settings
 from jobs.store import REQUESTS_AT_ONCE, Entry
 from jobs.writer import Writer
@@ -35,6 +37,7 @@ class Report:
     batch_id: int
     batch: Batch | None = None
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    warning: str | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -46,11 +49,12 @@ class Report:
 class Sink:
     """For `foreachBatch`. What stops a batch stays in `failure`: Spark passes on its text only."""
 
-    def __init__(self, writer: Writer, fingerprint: str, settings: Settings, offsets: hadoop.OffsetLog):
+    def __init__(self, writer: Writer, fingerprint: str, settings: Settings, log: hadoop.OffsetLog, brokers: Brokers):
         self.writer = writer
         self.fingerprint = fingerprint
         self.settings = settings
-        self.offsets = offsets
+        self.log = log
+        self.brokers = brokers
         self.row_bytes = GUESSED_ROW_BYTES
         self.stopping = False
         self.failure: Exception | None = None
@@ -60,27 +64,30 @@ class Sink:
         try:
             if self.stopping:
                 raise Stopped
-            self.reports[batch_id] = self._ingest(frame, batch_id)
+            self.reports[batch_id] = report = self._ingest(frame, batch_id)
+            report.warning = self._tell_group(batch_id)
         except Exception as failure:
             self.failure = failure
             raise
 
     def _ingest(self, frame: DataFrame, batch_id: int) -> Report:
         report = Report(batch_id)
-        planned = self.offsets.ranges(batch_id)
-        ranges = ledger.remaining(planned, self.writer.positions)
+        planned = self.log.ranges(batch_id)
+        ranges = offsets.remaining(planned, self.writer.positions)
         if not ranges:
             return report
-        if ledger.size(ranges) != ledger.size(planned):
+        if offsets.size(ranges) != offsets.size(planned):
             frame = frame.where(beyond(self.writer.positions))  # a replay brings again what is there
         staging = self.writer.staging()
         with report.phase("stage"):
             counts = self._stage(frame, ranges, staging)
         with report.phase("check"):
             files = self._files(staging)
-            self._check(counts, files, ledger.size(ranges))
+            self._check(counts, files, offsets.size(ranges))
+            ids = self._ids(ranges)
         with report.phase("commit"):
             report.batch = self.writer.commit(
+                ids=ids,
                 query=frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"),
                 batch_id=batch_id,
                 staging=staging,
@@ -90,7 +97,7 @@ class Sink:
                 rows_in=counts["in"],
                 rows_written=counts["in"] - counts["rejected"],
                 rows_rejected=counts["rejected"],
-                holes=ledger.size(ranges) - counts["in"],
+                holes=offsets.size(ranges) - counts["in"],
                 transform=self.settings.transform,
                 fingerprint=self.fingerprint,
             )
@@ -101,7 +108,7 @@ class Sink:
     def _stage(self, rows: DataFrame, ranges: Ranges, staging: str) -> dict[str, int]:
         """Writes the batch below `staging`; its rows in all, and how many of them were rejected."""
         seen = Observation()
-        rows = rows.coalesce(self._tasks(rows, ledger.size(ranges)))
+        rows = rows.coalesce(self._tasks(rows, offsets.size(ranges)))
         counted = rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected"))
         self._write(self._accepted(counted), f"{staging}/table", self.settings.partition_by)
         counts = seen.get
@@ -149,6 +156,7 @@ class Sink:
             for root in ROOTS:
                 folder = f"{staging}/{root}"
                 entries = self.writer.store.files(f"{self.settings.state}/{folder}")
+                entries = [entry for entry in entries if not entry.name.startswith("_")]  # a straggler's half file
                 files[root] = tuple(
                     pool.map(lambda of: self._file(*of), [(folder, *one) for one in enumerate(entries)])
                 )
@@ -159,7 +167,7 @@ class Sink:
             staged=f"{folder}/{entry.name}",
             final=self.writer.final(entry.name.rpartition("/")[0], n),
             bytes=entry.bytes,
-            rows=hadoop.rows(self.offsets.spark, f"{hadoop.uri(self.settings.state)}/{folder}/{entry.name}"),
+            rows=hadoop.rows(self.log.spark, f"{hadoop.uri(self.settings.state)}/{folder}/{entry.name}"),
         )
 
     def _check(self, counts: dict[str, int], files: dict[str, tuple[File, ...]], size: int) -> None:
@@ -170,6 +178,28 @@ class Sink:
             raise OSError(
                 f"rows staged: {staged}, rows counted: {expected}, offsets: {size}; the batch is not committed"
             )
+
+    def _ids(self, ranges: Ranges) -> Ids:
+        """The ids of the topics that were read; raises `OutOfStep` when one is another topic than it was before.
+
+        Spark would read on in it at the old offsets, so it is looked at after every read.
+        """
+        ids = self.brokers.ids(ranges)
+        changed = offsets.changed(self.writer.ids, ids)
+        if changed:
+            raise OutOfStep(f"{', '.join(changed)}: deleted and created again while it was read")
+        return ids
+
+    def _tell_group(self, batch_id: int) -> str | None:
+        """What went wrong when the consumer group was told of a batch: it is published, and no worse for that."""
+        if not self.settings.consumer_group:
+            return None
+        try:
+            ends = {topic: {p: end for p, (_, end) in at.items()} for topic, at in self.log.ranges(batch_id).items()}
+            self.brokers.commit(self.settings.consumer_group, ends)
+        except Exception as error:
+            return f"--consumer-group {self.settings.consumer_group} was not told: {error}"
+        return None
 
 
 def beyond(positions: Positions) -> Column:

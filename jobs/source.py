@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs import ledger
-from jobs.brokers import ISOLATION, Brokers
-from jobs.ledger import Positions
+from jobs import offsets
+from jobs.brokers import Brokers
+from jobs.offsets import Ids, Positions, Start
 from jobs.settings import Settings
 
 # Each poll of Spark's reader seeks to both ends of the partition, so few large fetches beat many small ones; at the end
@@ -31,7 +31,7 @@ def options(settings: Settings, connection: Mapping[str, str], positions: Positi
     limits = {
         "maxOffsetsPerTrigger": settings.max_records,
         "minOffsetsPerTrigger": settings.min_records,
-        "maxTriggerDelay": settings.max_wait and f"{settings.max_wait}ms",
+        "maxTriggerDelay": None if settings.max_wait is None else f"{settings.max_wait}ms",
     }
     subscription = {"subscribe": ",".join(settings.topics)}
     if settings.topics_pattern:
@@ -40,28 +40,29 @@ def options(settings: Settings, connection: Mapping[str, str], positions: Positi
         **FETCH,
         **{f"kafka.{name}": value for name, value in connection.items()},
         **{name: value for name, value in settings.kafka_options if not name.startswith("kafka.")},
-        **{name: str(limit) for name, limit in limits.items() if limit},
+        **{name: str(limit) for name, limit in limits.items() if limit is not None},
         **subscription,
         "startingOffsets": json.dumps(positions),
-        "kafka.isolation.level": ISOLATION,
+        "kafka.isolation.level": settings.isolation,
         "failOnDataLoss": "true",
         "includeHeaders": "true",
         "groupIdPrefix": settings.group_prefix,
     }
 
 
-def resumed(brokers: Brokers, settings: Settings, positions: Positions | None) -> Positions:
-    """The offset to start from for every partition of the subscribed topics.
+def resumed(brokers: Brokers, settings: Settings, known: Positions | None, ids: Ids) -> Start:
+    """Where the job goes on in every partition of the subscribed topics.
 
-    The table's own positions; a partition it doesn't know begins at its earliest record, or, when the table is new,
-    where `--starting` says. Raises `Refused` when the brokers don't answer or a topic isn't there, and `Gap` when
-    they no longer hold what comes next.
+    At the table's own positions; a partition it doesn't know begins at its earliest record, or, when the table is new,
+    where `--starting` says. Raises `Refused` when the brokers don't answer or a topic isn't there, and `Lost` when they
+    no longer hold what comes next and `--on-data-loss` doesn't say to go on.
     """
-    known = positions or {}
-    partitions = brokers.partitions()
-    begin = brokers.offsets(partitions, "earliest")
-    ledger.lost(known, begin, brokers.offsets(partitions, "latest"))
-    if positions is None:
-        return brokers.offsets(partitions, settings.starting)
-    subscribed = {topic: {p: o for p, o in known.get(topic, {}).items() if p in begin[topic]} for topic in begin}
-    return ledger.joined(begin, subscribed)
+    held = brokers.held()
+    if known is None:
+        partitions = {topic: [*begin] for topic, begin in held.begin.items()}
+        return Start(positions=brokers.offsets(partitions, settings.starting), ids=held.ids)
+    deleted = [topic for topic in brokers.subscribed(known) if topic not in held.begin]
+    start = offsets.resumed(known, ids, held, deleted)
+    if settings.on_data_loss == "fail":
+        start.refuse()
+    return start

@@ -4,6 +4,7 @@ Every place is a URI as `settings` gives it: `s3://bucket/prefix` or an absolute
 """
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -79,8 +80,19 @@ class Local:
         return [entry.name for entry in os.scandir(folder) if entry.is_dir()] if os.path.isdir(folder) else []
 
     def reaches(self, source: str, target: str) -> bool:
-        """Whether files can be linked from below one folder to below the other: they are on one file system."""
-        return _device(source) == _device(target)
+        """Whether files can be linked from below one folder to below the other; one file system may not be enough."""
+        file, link = (_above(folder) / f".{uuid.uuid4().hex}" for folder in (source, target))
+        try:
+            file.touch()
+            os.link(file, link)
+            return True
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+        finally:
+            file.unlink(missing_ok=True)
+            link.unlink(missing_ok=True)
 
     def copy(self, source: str, target: str, size: int) -> bool:
         """Whether `target` exists now; never replaces it. False: the source is gone."""
@@ -106,12 +118,12 @@ class Local:
         Path(uri).unlink(missing_ok=True)
 
 
-def _device(folder: str) -> int:
-    """The file system of `folder`, or of the nearest one above it that exists."""
+def _above(folder: str) -> Path:
+    """`folder`, or the nearest one above it that exists."""
     path = Path(folder)
     while not path.exists():
         path = path.parent
-    return path.stat().st_dev
+    return path
 
 
 def _rmdir(path: Path) -> None:

@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
-from jobs import flags, ledger
-from jobs.ledger import Batch, Claim, File, Positions, Record, Unreadable
+from jobs import flags, ledger, offsets
+from jobs.ledger import Batch, Claim, File, Gap, Record, Unreadable
+from jobs.offsets import Ids, Positions, Start
 from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store
+
+# Where to go on: from the table's positions (none for a new table) and its topics' ids.
+Resume = Callable[[Positions | None, Ids], Start]
 
 HINT_EVERY = 10  # records
 PROBE = "-probe"
@@ -48,6 +52,7 @@ class Writer:
         self.seq = -1
         self.attempts = 0
         self.positions: Positions = {}
+        self.ids: Ids = {}
         self.last_batch: Batch | None = None
 
     def prove(self) -> None:
@@ -69,35 +74,39 @@ class Writer:
                 "commit one batch; use a store that honours If-None-Match, such as Amazon S3"
             )
 
-    def claim(self, resume: Callable[[Positions | None], Positions]) -> None:
-        """This driver is the only one that can commit, and what was committed before is published.
-
-        `resume` turns the table's positions (none for a new table) into those to continue from.
-        """
+    def claim(self, resume: Resume) -> Start:
+        """This driver is the only one that can commit, and what was committed before is published; where it goes on."""
         while True:
             last = self._last()
             if last is None and self._orphaned():
                 continue
             if last:
                 self._take_over(last)
-            positions = ledger.joined(resume(last.positions if last else None), self.positions)
+            start = resume(last.positions if last else None, self.ids)
             # Listed before the claim: these writers can't commit after it. A later driver's folder is not among them.
             # Another's probe is left alone: without it that driver would doubt its store.
             staged = self.store.folders(f"{self.places.state}/staging")
             left_over = [name for name in staged if not name.endswith(PROBE)]
-            if self.begin(positions):
+            if self.begin(start):
                 break
         self._remove(left_over)
+        return start
 
-    def begin(self, positions: Positions) -> bool:
-        """Whether the next record is this writer's claim, made now."""
-        number = self.last_batch.seq if self.last_batch else None
-        claimed = self._create(Claim(**self._signature(), positions=positions, last_batch=number))
+    def begin(self, start: Start) -> bool:
+        """Whether the next record is this writer's claim, made now; one with missing offsets is a gap."""
+        lost = {missing.topic for missing in start.missing}
+        fields = {
+            **self._signature(),
+            "positions": {t: at for t, at in self.positions.items() if t not in lost} | start.positions,
+            "ids": {**self.ids, **start.ids},
+            "last_batch": self.last_batch.seq if self.last_batch else None,
+        }
+        claimed = self._create(Gap(**fields, missing=start.missing) if start.missing else Claim(**fields))
         if claimed:
             self._hint()
         return claimed
 
-    def resume(self) -> None:
+    def resume(self, resume: Resume) -> Start:
         """This writer is level with the ledger again, after a failure whose outcome isn't known; raises `Fenced`.
 
         Its new claim takes the number that a request still under way would create.
@@ -107,10 +116,12 @@ class Writer:
             if last is None or last.writer != self.id:
                 raise self._fenced(last)
             self._take_over(last)
-            if self.begin(self.positions):
+            start = resume(self.positions, self.ids)
+            if self.begin(start):
                 break
         ours = (name for name in self.store.folders(f"{self.places.state}/staging") if name.startswith(self.id))
         self._remove(ours)
+        return start
 
     def final(self, values: str, n: int) -> str:
         """The key, for ever, of the next batch's file `n` in the folder `values`; no other record has it."""
@@ -121,10 +132,10 @@ class Writer:
         self.attempts += 1
         return f"staging/{self.id}-{self.seq + 1:012}-{self.attempts}"
 
-    def commit(self, **fields) -> Batch:
+    def commit(self, ids: Ids, **fields) -> Batch:
         """The next batch's record: once it is created, the batch is in the table. Raises `Fenced`."""
-        positions = ledger.advanced(self.positions, fields["ranges"])
-        batch = Batch(**self._signature(), positions=positions, **fields)
+        positions = offsets.advanced(self.positions, fields["ranges"])
+        batch = Batch(**self._signature(), positions=positions, ids={**self.ids, **ids}, **fields)
         if not self._create(batch):
             self.store.delete(f"{self.places.state}/{batch.staging}")
             raise self._fenced(self._read(batch.seq))
@@ -169,7 +180,7 @@ class Writer:
             self.last_batch = last
         elif last.last_batch is not None:  # published before the claim was made
             self.last_batch = self._read(last.last_batch)
-        self.seq, self.positions = last.seq, last.positions
+        self._stand_behind(last)
 
     def _refuse_other_places(self, last: Record) -> None:
         for name in ("table", "quarantine"):
@@ -207,8 +218,11 @@ class Writer:
     def _create(self, record: Record) -> bool:
         created = self.store.create(self._key(record.seq), ledger.encoded(record))
         if created:
-            self.seq, self.positions = record.seq, record.positions
+            self._stand_behind(record)
         return created
+
+    def _stand_behind(self, record: Record) -> None:
+        self.seq, self.positions, self.ids = record.seq, record.positions, record.ids
 
     def _read(self, seq: int) -> Record:
         data = self.store.read(self._key(seq))

@@ -10,8 +10,8 @@ from tests.kit.pipeline import Pipeline
 from tests.kit.s3 import S3Server
 
 # What Spark has no part in is tested on one of its lines.
-SPARKLESS = ["auth", "broker", "connection", "jars", "refusals", "store", "writer"]
-collect_ignore = [] if LINE == "4.1" else [f"test_{name}.py" for name in SPARKLESS]
+ONCE = ("auth", "broker", "cluster", "connection", "jars", "msk_page", "policies", "refusals", "store", "writer")
+collect_ignore = [] if LINE == "4.1" else [f"test_{name}.py" for name in ONCE]
 
 SETTINGS = {
     "spark.master": "local[2]",

@@ -4,7 +4,7 @@ import sys
 import time
 
 import pytest
-from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, TopicPartition
+from confluent_kafka import TIMESTAMP_CREATE_TIME
 
 from tests.kit.broker import Broker, BrokerError
 
@@ -15,22 +15,6 @@ YEAR_3000 = 32_503_680_000_000
 def broker(tmp_path_factory):
     with Broker(tmp_path_factory.mktemp("broker")) as broker:
         yield broker
-
-
-def consumed(broker: Broker, topic: str) -> list:
-    """Every message of `topic`, partition by partition."""
-    messages = []
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "test", "enable.auto.commit": False})
-    for partition, start in broker.start_offsets(topic).items():
-        end = broker.end_offsets(topic)[partition]
-        consumer.assign([TopicPartition(topic, partition, start)])
-        while start < end:
-            message = consumer.poll(10)
-            assert message is not None and not message.error(), message and message.error()
-            messages.append(message)
-            start = message.offset() + 1
-    consumer.close()
-    return messages
 
 
 def is_running(pid: int) -> bool:
@@ -52,7 +36,7 @@ def test_what_is_produced_comes_back_as_it_was(broker):
     assert broker.produce("bytes", records) == 4
     assert broker.end_offsets("bytes") == {0: 2, 1: 2}
     back = [
-        (m.key(), m.value(), m.headers(), m.timestamp(), m.partition(), m.offset()) for m in consumed(broker, "bytes")
+        (m.key(), m.value(), m.headers(), m.timestamp(), m.partition(), m.offset()) for m in broker.consumed("bytes")
     ]
     seen = {0: 0, 1: 0}
     expected = []
@@ -73,7 +57,7 @@ def test_old_events_stay_unless_the_topic_says_otherwise(broker):
         time.sleep(0.1)
     assert broker.start_offsets("fleeting") == {0: 3000}
     assert broker.start_offsets("old") == {0: 0}
-    assert len(consumed(broker, "old")) == 3000
+    assert len(broker.consumed("old")) == 3000
 
 
 def test_partitions_are_added_and_records_deleted(broker):
@@ -84,7 +68,7 @@ def test_partitions_are_added_and_records_deleted(broker):
     broker.delete_records("growing", {0: 8})
     assert broker.start_offsets("growing") == {0: 8, 1: 0, 2: 0}
     assert broker.end_offsets("growing") == {0: 10, 1: 0, 2: 1}
-    assert [m.value() for m in consumed(broker, "growing")] == [b"8", b"9", b"new"]
+    assert [m.value() for m in broker.consumed("growing")] == [b"8", b"9", b"new"]
 
 
 def test_a_record_that_is_too_large_is_an_error(broker):
@@ -103,7 +87,7 @@ def test_a_killed_broker_comes_back_with_its_data(broker):
     broker.start()
     assert broker.bootstrap == address
     assert broker.end_offsets("kept") == ends
-    assert sorted(int(m.value()) for m in consumed(broker, "kept")) == list(range(1000))
+    assert sorted(int(m.value()) for m in broker.consumed("kept")) == list(range(1000))
 
 
 def test_stop_leaves_no_process(broker):

@@ -8,10 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
 from tests.kit.events import Event, access_log_events
 from tests.kit.job import LINE, kill
+from tests.kit.oracle import Oracle
 from tests.kit.pipeline import START_MS, Pipeline
 from tests.kit.s3 import S3Server
 
@@ -58,7 +58,7 @@ def test_a_batch_is_one_line_and_few_files(folder, broker):
     lines = [json.loads(line) for line in pipeline.job.said().splitlines() if line.startswith("{")]
     assert [line.get("event") for line in lines] == ["started", None, "ended"]
     assert lines[1].keys() == {
-        "batch", "seq", "rows_in", "rows_written", "rows_rejected", "files", "bytes", "seconds", "lag",
+        "batch", "seq", "rows_in", "rows_written", "rows_rejected", "holes", "files", "bytes", "seconds", "lag",
     }  # fmt: skip
     assert (lines[1]["rows_in"], lines[1]["files"], lines[1]["lag"]) == (1200, 7, {pipeline.topic: 0})
     assert lines[1]["seconds"].keys() == {"stage", "check", "commit", "publish"}
@@ -115,43 +115,58 @@ def test_a_store_that_lets_an_object_be_created_twice_is_refused(folder, broker)
         assert [*pipeline.oracle.store.files(f"s3://{s3.bucket}/{pipeline.topic}_state")] == []
 
 
-def test_a_checkpoint_that_is_rolled_back_or_deleted_costs_nothing(folder, broker):
+def test_whatever_happens_to_the_checkpoint_costs_nothing(folder, broker):
+    """Rolled back, cut short, without its commits, deleted, deleted under the running job, and ahead of the ledger."""
     pipeline = Pipeline(folder, broker)
-    checkpoint = Path(pipeline.state) / "checkpoint"
-    drain = (*DRAIN, "--max-records", "150")
+    root = folder / "elsewhere"
+    drain = (*DRAIN, "--max-records", "150", "--checkpoint", str(root))
+
+    def rolled_back(checkpoint: Path) -> None:
+        for log in ("offsets", "commits"):
+            for path in sorted((checkpoint / log).iterdir())[-3:]:
+                path.unlink()
+
+    damage = {
+        "rolled back": rolled_back,
+        "cut short": lambda checkpoint: max((checkpoint / "offsets").glob("[0-9]*")).write_bytes(b"v1\n{"),
+        "without commits": lambda checkpoint: shutil.rmtree(checkpoint / "commits"),
+        "deleted": shutil.rmtree,
+    }
     with pipeline.oracle.watch():
-        pipeline.send(750)
-        assert pipeline.job.run(*drain) == 0, pipeline.job.said()
-        for folder_ in ("offsets", "commits"):
-            for batch in (2, 3, 4):
-                for name in (f"{batch}", f".{batch}.crc"):
-                    (checkpoint / folder_ / name).unlink()
-        pipeline.send(200)
-        assert pipeline.job.run(*drain) == 0, pipeline.job.said()
+        for harm in damage.values():
+            pipeline.send(450)
+            assert pipeline.job.run(*drain) == 0, pipeline.job.said()
+            (checkpoint,) = root.iterdir()
+            harm(checkpoint)
+        job = pipeline.job.start(*EVERY_SECOND, "--checkpoint", str(root))
+        try:
+            wait_until(complete(pipeline), pipeline.job)
+            shutil.rmtree(root, ignore_errors=True)
+            pipeline.send(300)
+            wait_until(complete(pipeline), pipeline.job)
+        finally:
+            kill(job)
         pipeline.assert_exact()
-        shutil.rmtree(checkpoint)
-        pipeline.send(200)
-        assert pipeline.job.run(*drain) == 0, pipeline.job.said()
-    pipeline.assert_exact()
+    for place in (pipeline.table, pipeline.quarantine, pipeline.state):
+        shutil.rmtree(place)
+    again = Pipeline.__new__(Pipeline)
+    again.__dict__ |= pipeline.__dict__ | {"oracle": Oracle(folder, pipeline.table, pipeline.quarantine)}
+    assert pipeline.job.run(*drain) == 0, pipeline.job.said()
+    again.assert_exact()
 
 
 @one_line_is_enough
-def test_a_checkpoint_that_is_ahead_of_the_ledger_is_a_gap_and_never_skipped(folder, broker):
-    """As after a restore of the state, but not of a checkpoint that lies elsewhere."""
-    pipeline = Pipeline(folder, broker)
-    pipeline.send(300)
-    drain = (*DRAIN, "--max-records", "150", "--checkpoint", str(folder / "elsewhere"))
-    assert pipeline.job.run(*drain) == 0
-    last = pipeline.batches()[-1]
-    shutil.rmtree(Path(pipeline.table))
-    shutil.rmtree(Path(pipeline.quarantine))
-    shutil.rmtree(Path(pipeline.state))
-    pipeline.send(30)
-    assert pipeline.job.run(*drain) == NEEDS_A_PERSON
-    assert (
-        f"ingest.py: {pipeline.topic}-0: offsets 0 to {last.positions[pipeline.topic][0] - 1} are not in the table"
-        in (pipeline.job.said())
-    )
+def test_other_topics_need_no_other_checkpoint(folder, broker):
+    pipeline = Pipeline(folder, broker, partitions=1)
+    pipeline.send(100)
+    broker.create_topic(f"{pipeline.topic}-more")
+    broker.produce(f"{pipeline.topic}-more", [(b"k", b"id-more", None, START_MS, 0)])
+    assert pipeline.job.run(*DRAIN) == 0
+    both = f"{pipeline.topic},{pipeline.topic}-more"
+    for topics in (both, f"{pipeline.topic}-more", both):
+        assert pipeline.job.run(*DRAIN, "--topics", topics) == 0, pipeline.job.said()
+    counts = pipeline.oracle.select("table", "_topic"), pipeline.oracle.select("quarantine", "_topic")
+    assert Counter(counts[0] + counts[1]) == {(pipeline.topic,): 100, (f"{pipeline.topic}-more",): 1}
 
 
 def test_new_partitions_are_read_from_their_first_record(folder, broker):
@@ -177,17 +192,6 @@ def test_new_partitions_are_read_from_their_first_record(folder, broker):
         pipeline.send(300)
         assert pipeline.job.run(*DRAIN) == 0, pipeline.job.said()
     pipeline.assert_exact()
-
-
-@one_line_is_enough
-def test_what_expired_before_it_was_read_is_named(folder, broker):
-    pipeline = Pipeline(folder, broker, partitions=1)
-    pipeline.send(100)
-    assert pipeline.job.run(*DRAIN) == 0
-    pipeline.send(100)
-    broker.delete_records(pipeline.topic, {0: 130})
-    assert pipeline.job.run(*DRAIN) == NEEDS_A_PERSON
-    assert f"ingest.py: {pipeline.topic}-0: offsets 100 to 129 expired or were deleted" in pipeline.job.said()
 
 
 POISON = {
@@ -241,21 +245,6 @@ def test_only_safe_partition_values_become_folders(folder, broker):
     rejected = pipeline.oracle.select("quarantine", "_value, reason")
     assert Counter(rejected) == Counter((value, "unsafe partition value: place") for value in unsafe)
     pipeline.assert_ledger_is_true()
-
-
-@one_line_is_enough
-def test_only_committed_records_of_a_transaction_are_there_and_the_holes_are_noted(folder, broker):
-    pipeline = Pipeline(folder, broker, partitions=1)
-    producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": pipeline.topic})
-    producer.init_transactions(30)
-    for value, end in ((b"id-1", producer.commit_transaction), (b"id-2", producer.abort_transaction)) * 2:
-        producer.begin_transaction()
-        producer.produce(pipeline.topic, value=value)
-        producer.flush(30)
-        end(30)
-    assert pipeline.job.run(*DRAIN) == 0, pipeline.job.said()
-    assert sorted(pipeline.oracle.select("table", "_offset, id")) == [(0, "id-1"), (4, "id-1")]
-    assert [(batch.rows_in, batch.holes) for batch in pipeline.batches()] == [(2, 6)]
 
 
 def staged(pipeline: Pipeline):

@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from jobs import rebuild
+from jobs.offsets import Start
 from jobs.store import Local
 from jobs.writer import Places, Unusable, Writer
 
@@ -27,7 +28,7 @@ def test_the_job_goes_on_behind_what_table_and_quarantine_hold(spark, places):
     holds(places.quarantine, "000000000007-00000-0a1b2c3d.parquet", (0, 2))
     assert rebuild.rebuilt(spark, places) == {"t": {0: 4, 1: 7}}
     driver = Writer(Local(), places, "app")
-    driver.claim(lambda positions: positions)
+    driver.claim(lambda positions, ids: Start(positions=positions))
     assert (driver.seq, driver.positions) == (9, {"t": {0: 4, 1: 7}}), "the next batch is no older batch's namesake"
     with pytest.raises(Unusable, match="has a ledger"):
         rebuild.rebuilt(spark, places)

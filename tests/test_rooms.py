@@ -84,7 +84,8 @@ def test_every_file_and_module_that_the_readme_names_exists():
     for path in re.findall(r"`((?:jobs|emr|tests|transforms)/[a-z_/]+\.py)", README):
         assert (ROOT / path).exists() or path == "transforms/clicks.py", path
     for module in re.findall(r"python -m ([a-z.]+)", README):
-        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
 
 
 def test_nothing_in_the_project_is_binary():

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from jobs import ledger, writer
+from jobs import ledger, offsets, writer
 from jobs.ledger import File, Unreadable
+from jobs.offsets import Start
 from jobs.store import Local
 from jobs.writer import Fenced, Places, Unusable, Writer
 from tests.kit.interleaved import Crashed, Driver, Memory, Serial, interleave
@@ -23,16 +24,20 @@ def copies_are_steps(monkeypatch):
     monkeypatch.setattr(writer, "ThreadPoolExecutor", Serial)
 
 
+def on(positions, ids) -> Start:
+    return Start(positions=positions or {"t": {0: 0}})
+
+
 def claimed(store, name="app") -> Writer:
     driver = Writer(store, PLACES, name)
-    driver.claim(lambda positions: positions or {"t": {0: 0}})
+    driver.claim(on)
     return driver
 
 
 def ingest(driver: Writer, upto: int, behind: int = 0):
     """One batch as the sink makes it: from `behind` offsets before the position, staged in two files."""
     start = max(driver.positions["t"][0] - behind, 0)
-    ranges = ledger.remaining({"t": {0: (start, upto)}}, driver.positions)
+    ranges = offsets.remaining({"t": {0: (start, upto)}}, driver.positions)
     begin, end = ranges["t"][0]
     staging = driver.staging()
     files = []
@@ -42,8 +47,8 @@ def ingest(driver: Writer, upto: int, behind: int = 0):
         driver.store.replace(f"{PLACES.state}/{staged}", rows)
         files.append(File(staged=staged, final=driver.final("dt=1", n), bytes=len(rows), rows=1))
     return driver.commit(
-        query="q", batch_id=0, staging=staging, ranges=ranges, table_files=tuple(files), quarantine_files=(), rows_in=0,
-        rows_written=0, rows_rejected=0, holes=0, transform="t", fingerprint="f",
+        ids={}, query="q", batch_id=0, staging=staging, ranges=ranges, table_files=tuple(files), quarantine_files=(),
+        rows_in=0, rows_written=0, rows_rejected=0, holes=0, transform="t", fingerprint="f",
     )  # fmt: skip
 
 
@@ -128,8 +133,8 @@ def test_a_store_that_overwrites_is_refused():
 def test_places_that_files_cannot_be_linked_between_are_refused(tmp_path):
     store = Local()
     Writer(store, Places(f"{tmp_path}/t", f"{tmp_path}/q", f"{tmp_path}/s"), "app").prove()
-    with pytest.raises(Unusable, match="--quarantine: /proc/q is not on the file system of --state"):
-        Writer(store, Places(f"{tmp_path}/t", "/proc/q", f"{tmp_path}/s"), "app").prove()
+    with pytest.raises(Unusable, match="--quarantine: /dev/shm/q is not on the file system of --state"):
+        Writer(store, Places(f"{tmp_path}/t", "/dev/shm/q", f"{tmp_path}/s"), "app").prove()
 
 
 def test_a_second_driver_fences_the_first_and_is_named():
@@ -139,7 +144,7 @@ def test_a_second_driver_fences_the_first_and_is_named():
     with pytest.raises(Fenced, match=f"{second.id}.*app-2"):
         ingest(first, 3)
     with pytest.raises(Fenced, match="app-2"):
-        first.resume()
+        first.resume(on)
     second.publish(ingest(second, 3))
     assert Reader(store).look() == Counter(range(3))
 
@@ -160,7 +165,7 @@ def test_a_driver_that_does_not_know_whether_its_record_was_created_finds_out():
     with pytest.raises(TimeoutError):
         ingest(driver, 4)
     store.create = create
-    driver.resume()
+    driver.resume(on)
     assert driver.positions == {"t": {0: 4}}
     assert Reader(store).look() == Counter(range(4))
 
@@ -174,7 +179,7 @@ def test_a_record_that_arrives_late_finds_its_number_taken():
     with pytest.raises(TimeoutError):
         ingest(driver, 4)
     store.create = create
-    driver.resume()
+    driver.resume(on)
     assert not store.create(*late[0])
     driver.publish(ingest(driver, 4))
     assert claimed(store).positions == {"t": {0: 4}}
@@ -238,9 +243,9 @@ def test_the_state_of_another_table_is_refused():
     claimed(store)
     other = Writer(store, Places("s3://b/other", PLACES.quarantine, PLACES.state), "app")
     with pytest.raises(Unusable, match=r"--table: the ledger .* belongs to s3://b/table, not to s3://b/other"):
-        other.claim(lambda positions: positions)
+        other.claim(on)
     spelled_otherwise = Writer(store, Places("s3a://b/table", PLACES.quarantine, PLACES.state), "app")
-    spelled_otherwise.claim(lambda positions: positions)
+    spelled_otherwise.claim(on)
 
 
 @pytest.mark.parametrize("hint", [None, b"", b"7", b"900", b"not a number"])
@@ -275,5 +280,5 @@ def test_a_topic_that_is_not_read_for_a_while_is_remembered():
     driver = claimed(store)
     driver.publish(ingest(driver, 4))
     other = Writer(store, PLACES, "app")
-    other.claim(lambda positions: {"other": {0: 5}})
+    other.claim(lambda positions, ids: Start(positions={"other": {0: 5}}))
     assert other.positions == {"other": {0: 5}, "t": {0: 4}}

@@ -17,7 +17,8 @@ from jobs.settings import Refused, parse
 def asked(spark: SparkSession, line: str) -> dict | str:
     try:
         settings = parse(shlex.split(f"--transform transforms.raw:raw --table /tmp/table {line}"))
-        return Brokers(spark, settings, connected(settings)).partitions()
+        held = Brokers(spark, settings, connected(settings)).held()
+        return {topic: sorted(offsets) for topic, offsets in held.begin.items()}
     except Refused as refused:
         return str(refused)
 

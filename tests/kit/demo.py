@@ -84,14 +84,14 @@ def ingest(job: Job, table: Path) -> int:
     batches = 0
     for line in lines(process, job.log):
         batches = line["batch"] + 1
-        if batches == 2:
+        if batches >= 2:
             staging = Path(f"{table}_state/staging")
             while not any(staging.glob("*/table/**/*.parquet")) and process.poll() is None:
                 time.sleep(0.01)
             kill(process)
             break
     step(f"job: killed with -9 while it staged batch {batches}; what a reader sees now is {files(table)} whole files")
-    step("job: spark-submit jobs/ingest.py --trigger available-now …   the same command again, no other step")
+    step("job: spark-submit jobs/ingest.py --trigger available-now …   started again, no other step")
     position = job.log.stat().st_size
     process = job.start("--trigger", "available-now", "--max-records", str(BATCH))
     for line in lines(process, job.log, position):
@@ -103,11 +103,11 @@ def ingest(job: Job, table: Path) -> int:
 
 def lines(process: subprocess.Popen, log: Path, position: int = 0) -> Iterator[dict]:
     """The job's progress lines as they come, shown as one live line; ends with the process."""
-    begin, shown = time.monotonic(), ""
+    begin, shown, text = time.monotonic(), "", ""
     with log.open() as file:
         file.seek(position)
         while True:
-            text = file.readline()
+            text = file.readline() if text.endswith("\n") else text + file.readline()
             if not text.endswith("\n"):
                 if process.poll() is not None:
                     break
@@ -156,12 +156,12 @@ def tree(table: Path) -> None:
 
 
 def explore(bootstrap: str, table: Path) -> None:
-    python = Path(sys.executable).relative_to(Path.cwd())
+    python = sys.executable
     flags = " ".join(["--bootstrap-servers", bootstrap, *FLAGS, "--table", str(table)])
     print(f"""
 everything is still up; in another terminal:
   {python} -m tests.kit.demo --send 1000 --to {bootstrap}
-  make run ARGS="{flags} --trigger available-now"
+  make run SPARK={LINE} ARGS="{flags} --trigger available-now"
   {python} -c "import duckdb; print(duckdb.sql(\\"SELECT dt, hr, count(*) FROM '{table}/**/*.parquet' GROUP BY ALL\\"))"
   cat {table}_state/ledger/*.json | tail -c 2000
 Ctrl-C here ends the broker and removes {table.parent}

@@ -78,18 +78,20 @@ class IamBroker(Broker):
         super().__init__(folder)
         self.logins: list[Login] = []
 
-    def start(self, patience: float = 60) -> None:
+    def listen(self) -> None:
+        super().listen()
         self.door = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self._handler())
         self.door.daemon_threads = True
         threading.Thread(target=self.door.serve_forever, daemon=True).start()
         self.address = f"127.0.0.1:{self.door.server_address[1]}"
-        name = "advertised.listeners=PLAINTEXT://"
-        self.properties.write_text(self.properties.read_text().replace(f"{name}{self.bootstrap}", name + self.address))
-        super().start(patience)
 
-    def kill(self) -> None:
-        super().kill()
+    def settings(self) -> dict:
+        return super().settings() | {"advertised.listeners": f"PLAINTEXT://{self.address}"}
+
+    def __exit__(self, *raised) -> None:
+        super().__exit__(*raised)
         self.door.shutdown()
+        self.door.server_close()
 
     def _handler(self) -> type[socketserver.BaseRequestHandler]:
         broker = self

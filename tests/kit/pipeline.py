@@ -4,6 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from jobs import ledger
+from jobs.offsets import size
 from tests.kit.broker import Broker
 from tests.kit.events import Event
 from tests.kit.job import Job
@@ -17,9 +18,12 @@ START_MS, HOURS = 1_793_491_200_000, 6  # 2026-11-01
 class Pipeline:
     """Keeps its own record of what was sent, so that the table is compared with that and not with Kafka."""
 
-    def __init__(self, folder: Path, broker: Broker, s3: S3Server | None = None, transform=MARKED, partitions=3):
+    def __init__(
+        self, folder: Path, broker: Broker, s3: S3Server | None = None, transform=MARKED, partitions=3, create=True
+    ):
         self.broker, self.topic = broker, folder.name
-        broker.create_topic(self.topic, partitions)
+        if create:
+            broker.create_topic(self.topic, partitions)
         self.partitions = partitions
         self.table = f"s3://{s3.bucket}/{self.topic}" if s3 else str(folder / "table")
         self.quarantine, self.state = f"{self.table}_quarantine", f"{self.table}_state"
@@ -69,7 +73,7 @@ class Pipeline:
         """The ledger's files, rows and ranges are those of the folders, and nothing is left staged."""
         store, files, offsets = self.oracle.store, {}, 0
         for batch in self.batches():
-            offsets += ledger.size(batch.ranges)
+            offsets += size(batch.ranges)
             assert batch.rows_in == batch.rows_written + batch.rows_rejected
             assert sum(file.rows for file in batch.table_files) == batch.rows_written
             assert sum(file.rows for file in batch.quarantine_files) == batch.rows_rejected

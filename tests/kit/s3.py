@@ -30,9 +30,8 @@ class S3Server:
         self.environment = {**CREDENTIALS, "AWS_ENDPOINT_URL_S3": self.url}
 
     def __enter__(self) -> "S3Server":
-        command = [sys.executable, "-m", "tests.kit.s3", str(self.port), "conditional" if self.conditional else "naive"]
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[2])
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=Path(__file__).parents[2])
         for _ in range(100):
             try:
                 self.client().create_bucket(Bucket=self.bucket)
@@ -48,12 +47,15 @@ class S3Server:
         self.process.kill()
         self.process.wait()
 
-    def client(self):
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.kit.s3", str(self.port), "conditional" if self.conditional else "naive"]
+
+    def client(self, key: str = "test"):
         return boto3.client(
             "s3",
             endpoint_url=self.url,
             region_name=CREDENTIALS["AWS_REGION"],
-            aws_access_key_id="test",
+            aws_access_key_id=key,
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=32),
         )

@@ -1,0 +1,30 @@
+"""`python -m emr VERB …`: each verb is a module with `add_flags`, which fills its parser, and `run`, which does it.
+
+Exit codes: what `run` gives; 2 when a flag is wrong, which one line says.
+"""
+
+import sys
+
+from emr import policy
+from jobs.settings import Parser, Refused
+
+VERBS = {"policy": policy}
+
+
+def main(arguments: list[str]) -> int:
+    """What was asked on the command line is done; the exit code."""
+    parser = Parser(prog="python -m emr", allow_abbrev=False, description="How the job gets to a cluster.")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, verb in VERBS.items():
+        summary = verb.__doc__.partition("\n")[0]
+        verb.add_flags(verbs.add_parser(name, allow_abbrev=False, help=summary, description=summary))
+    try:
+        asked = parser.parse_args(arguments)
+        return VERBS[asked.verb].run(asked)
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""Records that the brokers no longer hold: the job says which, and stops or notes it; none goes in silence."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.ledger import Gap
+from jobs.offsets import Missing
+from tests.kit.events import Event
+from tests.kit.job import LINE, kill
+from tests.kit.pipeline import START_MS, Pipeline
+from tests.test_ingest import DRAIN, NEEDS_A_PERSON, wait_until
+
+pytestmark = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
+
+RECORD = ("--on-data-loss", "record")
+EVERY_10_S = ("--trigger", "10s", "--kafka-option", "metadata.max.age.ms=1000", *RECORD)
+
+
+def events(*numbers: int) -> list[Event]:
+    return [Event(b"k", b"id-%d" % n, [], START_MS, None) for n in numbers]
+
+
+def sent(folder: Path, broker, count: int = 100) -> Pipeline:
+    """A topic of one partition, `count` good records in it and in the table."""
+    pipeline = Pipeline(folder, broker, partitions=1)
+    pipeline.send_events(events(*range(count)))
+    return pipeline
+
+
+def offsets(pipeline: Pipeline) -> list[int]:
+    return sorted(offset for (offset,) in pipeline.oracle.select("table", "_offset"))
+
+
+def gaps(pipeline: Pipeline) -> list[Missing]:
+    return [missing for record in pipeline.records() if isinstance(record, Gap) for missing in record.missing]
+
+
+def test_what_expired_before_it_was_read_stops_the_job_or_is_noted(folder, broker):
+    pipeline = sent(folder, broker)
+    assert pipeline.job.run(*DRAIN) == 0
+    pipeline.send_events(events(*range(100, 200)))
+    broker.delete_records(pipeline.topic, {0: 130})
+    before = len(pipeline.records())
+    assert pipeline.job.run(*DRAIN) == NEEDS_A_PERSON
+    assert f"ingest.py: {pipeline.topic}-0: offsets 100 to 129 expired or were deleted" in pipeline.job.said()
+    assert len(pipeline.records()) == before and offsets(pipeline) == [*range(100)]
+
+    assert pipeline.job.run(*DRAIN, *RECORD) == 0, pipeline.job.said()
+    assert gaps(pipeline) == [Missing(topic=pipeline.topic, partition=0, start=100, end=130, reason="expired")]
+    assert '"event": "gap"' in pipeline.job.said()
+    assert pipeline.job.run(*DRAIN) == 0, "what is noted is settled"
+    assert offsets(pipeline) == [*range(100), *range(130, 200)]
+
+
+def test_what_expires_under_a_running_job_is_noted(folder, broker):
+    pipeline = sent(folder, broker)
+    job = pipeline.job.start(*EVERY_10_S)
+    try:
+        wait_until(lambda: len(offsets(pipeline)) == 100, pipeline.job)
+        pipeline.send_events(events(*range(100, 200)))
+        broker.delete_records(pipeline.topic, {0: 150})
+        wait_until(lambda: len(offsets(pipeline)) == 150, pipeline.job)
+    finally:
+        kill(job)
+    assert offsets(pipeline) == [*range(100), *range(150, 200)]
+    assert gaps(pipeline) == [Missing(topic=pipeline.topic, partition=0, start=100, end=150, reason="expired")]
+
+
+@pytest.mark.parametrize("refilled", [30, 300], ids=["with less", "with more"])
+def test_a_topic_created_again_under_a_running_job_is_another_topic(refilled, folder, broker):
+    """Refilled beyond the old offsets, only the topic's id tells: Spark would read on where the old one ended."""
+    pipeline = sent(folder, broker)
+    job = pipeline.job.start(*EVERY_10_S)
+    try:
+        wait_until(lambda: len(offsets(pipeline)) == 100, pipeline.job)
+        broker.delete_topic(pipeline.topic)
+        broker.create_topic(pipeline.topic)
+        pipeline.send_events(events(*range(1000, 1000 + refilled)))
+        wait_until(lambda: len(offsets(pipeline)) == 100 + refilled, pipeline.job)
+    finally:
+        kill(job)
+    assert gaps(pipeline) == [Missing(topic=pipeline.topic, partition=0, start=100, end=None, reason="recreated")]
+    ids = sorted(int(id_[3:]) for (id_,) in pipeline.oracle.select("table", "id"))
+    assert ids == [*range(100), *range(1000, 1000 + refilled)]
+
+
+def test_a_topic_created_again_while_the_job_was_down_is_told_from_retention(folder, broker):
+    pipeline = sent(folder, broker)
+    assert pipeline.job.run(*DRAIN) == 0
+    broker.delete_topic(pipeline.topic)
+    broker.create_topic(pipeline.topic)
+    pipeline.send_events(events(*range(1000, 1300)))
+    assert pipeline.job.run(*DRAIN) == NEEDS_A_PERSON
+    assert (
+        f"ingest.py: {pipeline.topic}-0: the topic was deleted and created again; what it held from offset 100 on"
+        in (pipeline.job.said())
+    )
+    assert pipeline.job.run(*DRAIN, *RECORD) == 0, pipeline.job.said()
+    assert len(offsets(pipeline)) == 400
+
+
+def test_a_topic_of_the_pattern_that_is_gone_is_named_once(folder, broker):
+    pipeline = sent(folder, broker)
+    broker.create_topic(f"{pipeline.topic}-2")
+    broker.produce(f"{pipeline.topic}-2", [(b"k", b"id-1", None, START_MS, 0)])
+    pipeline.job.flags = tuple(
+        {"--topics": "--topics-pattern", pipeline.topic: f"{pipeline.topic}.*"}.get(flag, flag)
+        for flag in pipeline.job.flags
+    )
+    assert pipeline.job.run(*DRAIN) == 0, pipeline.job.said()
+    broker.delete_topic(f"{pipeline.topic}-2")
+    assert pipeline.job.run(*DRAIN) == NEEDS_A_PERSON
+    assert (
+        f"{pipeline.topic}-2-0: the topic was deleted; what it held from offset 1 on was not read"
+        in pipeline.job.said()
+    )
+    assert pipeline.job.run(*DRAIN, *RECORD) == 0
+    assert pipeline.job.run(*DRAIN) == 0, "what is noted is settled"
+    assert len(offsets(pipeline)) == 101
