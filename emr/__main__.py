@@ -6,7 +6,8 @@ Exit codes: what `run` gives; 2 when a flag is wrong, which one line says.
 import sys
 
 from emr import policy
-from jobs.settings import Parser, Refused
+from jobs.arguments import Parser
+from jobs.settings import Refused
 
 VERBS = {"policy": policy}
 

@@ -3,6 +3,7 @@
 Standard library only.
 """
 
+import json
 import re
 from argparse import ArgumentTypeError
 from datetime import datetime
@@ -166,6 +167,19 @@ def starting(text: str) -> str | int:
     if at is None or at.tzinfo is None or at.timestamp() < 0:
         raise ArgumentTypeError(f"{text!r} is not earliest, latest or a time with its zone (2026-11-01T00:00:00Z)")
     return int(at.timestamp() * 1000)
+
+
+def bound(text: str) -> str | int | dict[str, dict[int, int]]:
+    """What `starting` takes, or offsets as Spark writes them: `{"topic": {"0": 120}}`."""
+    if not text.lstrip().startswith("{"):
+        return starting(text)
+    try:
+        offsets = {topic: {int(p): int(at) for p, at in found.items()} for topic, found in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError):
+        offsets = {}
+    if not offsets or any(number < 0 for found in offsets.values() for item in found.items() for number in item):
+        raise ArgumentTypeError(f"""{text!r} are not offsets, like {{"topic": {{"0": 120, "1": 98}}}}""")
+    return offsets
 
 
 def schema(text: str) -> str:

@@ -50,6 +50,10 @@ class OffsetLog:
         self.latest = (batch_id, end)
         return offsets.between(start, end)
 
+    def size(self, ranges: Ranges) -> int:
+        """How many records there may be: no fewer than there are."""
+        return offsets.size(ranges)
+
     def _offsets(self, name: str) -> Positions:
         lines = read(self.spark, f"{self.checkpoint}/{name}").lstrip("\0").splitlines()
         return offsets.by_partition(json.loads(lines[-1]))

@@ -3,38 +3,28 @@
 import sys
 from functools import partial
 
-from jobs import contract, query, source
+from jobs import contract, exits, query, source
+from jobs.arguments import parse
 from jobs.brokers import Brokers
 from jobs.connection import connected
 from jobs.hadoop import OffsetLog
 from jobs.offsets import Start
 from jobs.progress import Progress
 from jobs.session import session
-from jobs.settings import Refused, Settings, parse
+from jobs.settings import Settings
 from jobs.sink import Sink
 from jobs.stop import Stop
-from jobs.store import FAULTS, store_of
-from jobs.writer import Fenced, Places, Writer
-
-# What ended the job, for a scheduler: 2 mend the command, 3 another driver runs, 4 a person must look, 1 try again.
-EXIT_CODES = dict.fromkeys(query.FINAL, 4) | {Refused: 2, Fenced: 3}
+from jobs.store import store_of
+from jobs.writer import Places, Writer
 
 
 def main(argv: list[str]) -> int:
-    """Runs the job; its exit code. Every error a user can cause is one line on stderr."""
-    try:
-        settings = parse(argv)
-        return ingest(settings, *contract.loaded(settings))
-    except KeyboardInterrupt:
-        return 130
-    except (*EXIT_CODES, query.Exhausted, *FAULTS) as error:
-        if isinstance(error, query.Exhausted):
-            print(error.__cause__, file=sys.stderr)  # the one page of stack that may help
-        print(f"ingest.py: {error}", file=sys.stderr)
-        return EXIT_CODES.get(type(error), 1)
+    return exits.code("ingest.py", lambda: ingest(parse(argv)))
 
 
-def ingest(settings: Settings, function: contract.Transform, fingerprint: str) -> int:
+def ingest(settings: Settings) -> int:
+    """Runs the job; its exit code."""
+    function, fingerprint = contract.loaded(settings)
     spark = session(f"floodmark {settings.table}")
     try:
         transform = contract.completed(spark, function, settings)

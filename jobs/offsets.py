@@ -1,6 +1,7 @@
 """Offsets of topics and their arithmetic: what to read next, and what can't be read any more. Pure."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 
 Positions = dict[str, dict[int, int]]  # topic → partition → the next offset to read
@@ -126,6 +127,23 @@ def between(start: Positions, end: Positions) -> Ranges:
         topic: {p: (start.get(topic, {}).get(p, 0), until) for p, until in partitions.items()}
         for topic, partitions in end.items()
     }
+
+
+def edges(ranges: Ranges) -> tuple[Positions, Positions]:
+    """Where `ranges` start, and where they end."""
+    start, end = ({topic: {p: at[n] for p, at in found.items()} for topic, found in ranges.items()} for n in (0, 1))
+    return start, end
+
+
+def cut(ranges: Ranges, most: int | None) -> Ranges:
+    """The first part of `ranges`: about `most` offsets, the same share of each partition; empty ones left out."""
+    share = min(1.0, most / max(size(ranges), 1)) if most else 1.0
+    part: Ranges = {}
+    for topic, partitions in ranges.items():
+        for p, (start, end) in partitions.items():
+            if end > start:
+                part.setdefault(topic, {})[p] = (start, min(end, start + math.ceil((end - start) * share)))
+    return part
 
 
 def remaining(ranges: Ranges, positions: Positions) -> Ranges:

@@ -39,6 +39,10 @@ class Progress(StreamingQueryListener):
         """Prints the batch that Spark's `progress` is about, once; an idle trigger has none."""
         self._report(self.sink.reports.pop(progress.batchId, None), progress)
 
+    def done(self, batch_id: int) -> None:
+        """Prints a batch that no streaming query made."""
+        self._report(self.sink.reports.pop(batch_id), None)
+
     def flush(self) -> None:
         """Every finished batch has its line: Spark tells of one a little later, or never, if the query died before."""
         end = time.monotonic() + PATIENCE

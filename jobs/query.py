@@ -62,7 +62,7 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
 
 def _started(spark: SparkSession, start: Start, transform: Transform, sink: Sink) -> StreamingQuery:
     settings = sink.settings
-    checkpoint = sink.log.begin(f"{sink.writer.id}-{sink.writer.seq:012}")
+    checkpoint = sink.plan.begin(f"{sink.writer.id}-{sink.writer.seq:012}")
     trigger = {"availableNow": True}
     if settings.trigger != AVAILABLE_NOW:
         trigger = {"processingTime": f"{settings.trigger} milliseconds"}

@@ -7,6 +7,7 @@ from jobs import auth
 from jobs.settings import Refused, Settings
 
 IN_THE_SECRET = "mend it in --secret or in the environment's FLOODMARK_…"
+AWAY = "{servers} doesn't answer as --auth {auth} expects: look at port, security groups, routes{port} ({message})"
 # What "Class: message" says → the flag, and what to do. The first row that fits the innermost error wins.
 WORDS: list[tuple[str, str, str]] = [
     (r"UnknownTopicOrPartitionException", "--topics", "not every one of {topics} is on {servers}"),
@@ -38,9 +39,12 @@ WORDS: list[tuple[str, str, str]] = [
     (r"InvalidConfigurationException|Failed to load SSL|KeyStoreException", "--keystore, --truststore",
      "the store can't be used; look at its password in --secret or FLOODMARK_KEY_PASSWORD: {message}"),
     (r"ConfigException", "--kafka-option", "{message}"),
-    (r"TimeoutException|DisconnectException", "--bootstrap-servers",
-     "{servers} doesn't answer as --auth {auth} expects: look at port, security groups, routes{port} ({message})"),
+    (r"TimeoutException|DisconnectException", "--bootstrap-servers", AWAY),
 ]  # fmt: skip
+
+
+class Unreachable(Refused):
+    """The flags may be right and the brokers away: unlike any other refusal, it may pass."""
 
 
 def refusal(settings: Settings, error, servers: str = "") -> Refused:
@@ -67,7 +71,7 @@ def told(settings: Settings, text: str, servers: str = "") -> Refused | None:
     for pattern, flag, words in WORDS:
         if found := re.search(pattern, text):
             message = text[found.start() :].partition(": ")[2] or text
-            return Refused(flag, words.format(
+            return (Unreachable if words is AWAY else Refused)(flag, words.format(
                 auth=settings.auth, servers=servers, group=settings.group_prefix, rights=auth.chosen(settings).rights,
                 topics=", ".join(settings.topics) or settings.topics_pattern, port=port(settings, servers),
                 message=" ".join(message.splitlines()[0].split()) if message else "",

@@ -49,11 +49,11 @@ class Report:
 class Sink:
     """For `foreachBatch`. What stops a batch stays in `failure`: Spark passes on its text only."""
 
-    def __init__(self, writer: Writer, fingerprint: str, settings: Settings, log: hadoop.OffsetLog, brokers: Brokers):
+    def __init__(self, writer: Writer, fingerprint: str, settings: Settings, plan: hadoop.OffsetLog, brokers: Brokers):
         self.writer = writer
         self.fingerprint = fingerprint
         self.settings = settings
-        self.log = log
+        self.plan = plan
         self.brokers = brokers
         self.row_bytes = GUESSED_ROW_BYTES
         self.stopping = False
@@ -72,23 +72,24 @@ class Sink:
 
     def _ingest(self, frame: DataFrame, batch_id: int) -> Report:
         report = Report(batch_id)
-        planned = self.log.ranges(batch_id)
+        planned = self.plan.ranges(batch_id)
         ranges = offsets.remaining(planned, self.writer.positions)
         if not ranges:
             return report
         if offsets.size(ranges) != offsets.size(planned):
             frame = frame.where(beyond(self.writer.positions))  # a replay brings again what is there
         staging = self.writer.staging()
+        size = self.plan.size(ranges)
         with report.phase("stage"):
-            counts = self._stage(frame, ranges, staging)
+            counts = self._stage(frame, size, staging)
         with report.phase("check"):
             files = self._files(staging)
-            self._check(counts, files, offsets.size(ranges))
+            self._check(counts, files, size)
             ids = self._ids(ranges)
         with report.phase("commit"):
             report.batch = self.writer.commit(
                 ids=ids,
-                query=frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"),
+                query=frame.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId") or "",
                 batch_id=batch_id,
                 staging=staging,
                 ranges=ranges,
@@ -97,7 +98,7 @@ class Sink:
                 rows_in=counts["in"],
                 rows_written=counts["in"] - counts["rejected"],
                 rows_rejected=counts["rejected"],
-                holes=offsets.size(ranges) - counts["in"],
+                holes=size - counts["in"],
                 transform=self.settings.transform,
                 fingerprint=self.fingerprint,
             )
@@ -105,10 +106,10 @@ class Sink:
             self.writer.publish(report.batch)
         return report
 
-    def _stage(self, rows: DataFrame, ranges: Ranges, staging: str) -> dict[str, int]:
+    def _stage(self, rows: DataFrame, size: int, staging: str) -> dict[str, int]:
         """Writes the batch below `staging`; its rows in all, and how many of them were rejected."""
         seen = Observation()
-        rows = rows.coalesce(self._tasks(rows, offsets.size(ranges)))
+        rows = rows.coalesce(self._tasks(rows, size))
         counted = rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected"))
         self._write(self._accepted(counted), f"{staging}/table", self.settings.partition_by)
         counts = seen.get
@@ -167,7 +168,7 @@ class Sink:
             staged=f"{folder}/{entry.name}",
             final=self.writer.final(entry.name.rpartition("/")[0], n),
             bytes=entry.bytes,
-            rows=hadoop.rows(self.log.spark, f"{hadoop.uri(self.settings.state)}/{folder}/{entry.name}"),
+            rows=hadoop.rows(self.plan.spark, f"{hadoop.uri(self.settings.state)}/{folder}/{entry.name}"),
         )
 
     def _check(self, counts: dict[str, int], files: dict[str, tuple[File, ...]], size: int) -> None:
@@ -195,7 +196,7 @@ class Sink:
         if not self.settings.consumer_group:
             return None
         try:
-            ends = {topic: {p: end for p, (_, end) in at.items()} for topic, at in self.log.ranges(batch_id).items()}
+            _, ends = offsets.edges(self.plan.ranges(batch_id))
             self.brokers.commit(self.settings.consumer_group, ends)
         except Exception as error:
             return f"--consumer-group {self.settings.consumer_group} was not told: {error}"

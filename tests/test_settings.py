@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobs import flags
-from jobs.settings import Refused, Settings, parse
+from jobs.arguments import parse
+from jobs.settings import Refused, Settings
 
 GOOD = "--bootstrap-servers b-1:9092,b-2:9092 --topics logs --transform transforms.raw:raw --table s3://lake/logs"
 
@@ -186,7 +187,7 @@ def test_one_place_may_be_spelled_two_ways():
 
 def test_the_flags_need_nothing_but_the_standard_library():
     """`emr/` and schedulers check a command line without pyspark."""
-    for file in ("settings.py", "flags.py", "auth.py"):
+    for file in ("arguments.py", "settings.py", "flags.py", "auth.py"):
         tree = ast.parse((Path("jobs") / file).read_text())
         modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from jobs.arguments import parse
 from jobs.ledger import File
-from jobs.settings import parse
 from jobs.sink import Sink, Stopped, beyond
 
 MIB = 2**20

@@ -3,8 +3,8 @@
 import json
 import shlex
 
+from jobs.arguments import parse
 from jobs.connection import connected
-from jobs.settings import parse
 from jobs.source import options
 
 BASE = "--bootstrap-servers b:9092 --transform transforms.raw:raw --table /tmp/table"

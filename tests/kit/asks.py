@@ -9,9 +9,10 @@ import sys
 
 from pyspark.sql import SparkSession
 
+from jobs.arguments import parse
 from jobs.brokers import Brokers
 from jobs.connection import connected
-from jobs.settings import Refused, parse
+from jobs.settings import Refused
 
 
 def asked(spark: SparkSession, line: str) -> dict | str:

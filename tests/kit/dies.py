@@ -1,4 +1,4 @@
-"""`spark-submit tests/kit/dies.py POINT BATCH <flags of the job>`: the job, killed with -9 at a point of one batch.
+"""`spark-submit tests/kit/dies.py ingest|replay POINT BATCH <its flags>`: killed with -9 at a point of one batch.
 
 The points are the crash points 1 to 8 of the sink's protocol. The job itself has no switch for this.
 """
@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from jobs import ingest
+from jobs import ingest, replay
 from jobs.sink import Sink
 from jobs.store import S3, Local
 from jobs.writer import Writer
@@ -87,7 +87,7 @@ def once_something_is_staged(sink: Sink, *_) -> bool:
     return False
 
 
-def main(point: str, number: str, *flags: str) -> int:
+def main(program: str, point: str, number: str, *flags: str) -> int:
     global doomed
     doomed = int(number)
     whole = Sink.__call__
@@ -115,7 +115,7 @@ def main(point: str, number: str, *flags: str) -> int:
         before(Writer, "publish", always)
     if point == "before Spark's commit":
         after(Sink, "_ingest", always)
-    return ingest.main([*flags])
+    return {"ingest": ingest, "replay": replay}[program].main([*flags])
 
 
 if __name__ == "__main__":

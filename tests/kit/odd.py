@@ -13,6 +13,12 @@ def marked(records: DataFrame) -> DataFrame:
     return records.select(*ENVELOPE, text.alias("id"), reason.alias(REJECT))
 
 
+def lenient(records: DataFrame) -> DataFrame:
+    """`marked`, mended: whatever has a value is good."""
+    reason = F.when(F.col("_value").isNull(), "tombstone")
+    return records.select(*ENVELOPE, F.hex("_value").alias("id"), reason.alias(REJECT))
+
+
 def by_value(records: DataFrame) -> DataFrame:
     """The record's text is its partition."""
     return records.select(

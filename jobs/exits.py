@@ -1,0 +1,26 @@
+"""How a command ends: what went wrong, in one line, and the exit code that a scheduler acts on."""
+
+import sys
+from collections.abc import Callable
+
+from jobs import query
+from jobs.settings import Refused
+from jobs.store import FAULTS
+from jobs.writer import Fenced
+
+# 2: mend the command · 3: another driver runs · 4: a person must look · 1, anything else: start it again.
+# (By the exact type: an `Unreachable` is a `Refused` that may pass.)
+CODES = dict.fromkeys(query.FINAL, 4) | {Refused: 2, Fenced: 3}
+
+
+def code(program: str, run: Callable[[], int]) -> int:
+    """What `run` returns; every error a user can cause is one line on stderr."""
+    try:
+        return run()
+    except KeyboardInterrupt:
+        return 130
+    except (*CODES, query.Exhausted, *FAULTS) as error:
+        if isinstance(error, query.Exhausted):
+            print(error.__cause__, file=sys.stderr)  # the one page of stack that may help
+        print(f"{program}: {error}", file=sys.stderr)
+        return CODES.get(type(error), 1)

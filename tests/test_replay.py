@@ -1,0 +1,122 @@
+"""A range of a topic, or a quarantine, once more through a mended transform into another table."""
+
+import json
+import shlex
+import signal
+
+import pytest
+
+from jobs import replay
+from jobs.settings import Refused
+from tests.kit.events import Event
+from tests.kit.job import LINE, Job
+from tests.kit.pipeline import START_MS, Pipeline
+from tests.test_ingest import DRAIN
+
+on_one_line = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
+LENIENT = "tests.kit.odd:lenient"
+
+
+def again(pipeline: Pipeline, *flags: str, dies: tuple[str, ...] = ()) -> int:
+    """Runs a replay into the table beside the pipeline's own; its exit code."""
+    script = ("tests/kit/dies.py", "replay", *dies) if dies else ("jobs/replay.py",)
+    return pipeline.job.run("--table", f"{pipeline.table}_2", "--transform", LENIENT, *flags, script=script)
+
+
+def found(pipeline: Pipeline, columns: str, root: str = "table") -> list[tuple]:
+    """What is in the second table, or in its quarantine."""
+    oracle = pipeline.oracle
+    oracle.roots = {"table": f"{pipeline.table}_2", "quarantine": f"{pipeline.table}_2_quarantine"}
+    return sorted(oracle.select(root, columns))
+
+
+def everything(pipeline: Pipeline) -> list[tuple]:
+    columns = "_partition, _offset"
+    return sorted(found(pipeline, columns) + found(pipeline, columns, "quarantine"))
+
+
+def test_a_range_that_was_cut_short_is_replayed_exactly_and_the_job_goes_on_behind_it(folder, broker):
+    pipeline = Pipeline(folder, broker)
+    pipeline.send(300)
+    bounds = [json.dumps({pipeline.topic: {"0": n, "2": n}}) for n in (10, 60)]
+    flags = ("--from", bounds[0], "--to", bounds[1], "--max-records", "40")
+    assert again(pipeline, *flags, dies=("staged", "1")) == -signal.SIGKILL, pipeline.job.said()
+    assert again(pipeline, *flags, dies=("half published", "1")) == -signal.SIGKILL, pipeline.job.said()
+    assert again(pipeline, *flags) == 0, pipeline.job.said()
+    rows = everything(pipeline)
+    assert rows == [(p, offset) for p in (0, 2) for offset in range(10, 60)]
+    assert again(pipeline, *flags) == 0 and everything(pipeline) == rows, "nothing is left to replay"
+
+    # The partition that the replay left out is new to the table: it is read from its first record.
+    assert pipeline.job.run(*DRAIN, "--table", f"{pipeline.table}_2", "--transform", LENIENT) == 0
+    assert everything(pipeline) == [(p, n) for p in range(3) for n in range(p != 1 and 10, 100)]
+
+
+@on_one_line
+def test_a_range_of_time_ends_before_its_end(folder, broker):
+    pipeline = Pipeline(folder, broker, partitions=1)
+    pipeline.send_events([Event(b"k", b"id", [], START_MS + n * 60_000, None) for n in range(60)])
+    hours = ("--from", "2026-11-01T00:10:00Z", "--to", "2026-11-01T00:30:00Z")
+    assert again(pipeline, *hours) == 0, pipeline.job.said()
+    assert everything(pipeline) == [(0, n) for n in range(10, 30)]
+
+
+def test_a_quarantine_is_replayed_exactly_and_once(folder, broker, s3):
+    """In batches, killed in one of them, and again when more has been rejected; no broker is asked."""
+    pipeline = Pipeline(folder, broker, s3)
+    ingest = pipeline.job
+    flags = ("--quarantine-of", pipeline.table, "--max-records", "8")
+
+    def assert_replayed() -> None:
+        key = "_topic, _partition, _offset"
+        bad = {key: event.value for key, event in pipeline.sent.items() if event.reason}
+        good_now = {key: value.hex().upper() for key, value in bad.items() if value is not None}
+        assert {row[:3]: row[3] for row in found(pipeline, f"{key}, id")} == good_now
+        assert {row[:3] for row in found(pipeline, key, "quarantine")} == bad.keys() - good_now.keys()
+
+    pipeline.send(600)
+    assert ingest.run(*DRAIN, "--max-records", "200") == 0, ingest.said()
+    pipeline.job = Job(folder, "--table", pipeline.table, environment=s3.environment)
+    assert again(pipeline, *flags, dies=("after the record", "1")) == -signal.SIGKILL, pipeline.job.said()
+    assert again(pipeline, *flags) == 0, pipeline.job.said()
+    assert_replayed()
+    pipeline.send(200)
+    assert ingest.run(*DRAIN) == 0, ingest.said()
+    assert again(pipeline, *flags) == 0, pipeline.job.said()
+    assert_replayed()
+
+
+TOPIC = "--bootstrap-servers b:9092 --topics t"
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    {
+        "": "--bootstrap-servers: give it, or --quarantine-of",
+        f"{TOPIC} --trigger 60s": "--trigger: is not for a replay",
+        f"{TOPIC} --consumer-group g": "--consumer-group: is not for a replay",
+        f"{TOPIC} --starting latest": "--starting: is not for a replay",
+        f"{TOPIC} --from yesterday": "--from: 'yesterday' is not earliest, latest or a time",
+        f"""{TOPIC} --from '{{"t": 5}}'""": """--from: '{"t": 5}' are not offsets, like {"topic": {"0": 120""",
+        f"""{TOPIC} --to '{{"t": {{"0": -2}}}}'""": "--to: ",
+        "--quarantine-of /tmp/first --topics t": "--topics: does not go with --quarantine-of",
+        "--quarantine-of /tmp/first --to latest --from 2026-11-01T00:00:00Z": "--from: does not go with",
+        "--quarantine-of /tmp/again": "--table: /tmp/again is the table whose quarantine is replayed",
+    }.items(),
+)
+def test_a_mistake_is_one_line_that_names_the_flag(given, said):
+    with pytest.raises(Refused) as refused:
+        replay.parse(["--table", "/tmp/again", "--transform", "transforms.raw:raw", *shlex.split(given)])
+    assert str(refused.value).startswith(said)
+
+
+@on_one_line
+def test_bounds_that_the_topic_does_not_have_are_refused(folder, broker):
+    pipeline = Pipeline(folder, broker, partitions=1)
+    pipeline.send(10)
+    for bound, said in {
+        json.dumps({pipeline.topic: {"7": 5}}): f"{pipeline.topic}-7 is none of the partitions that --topics names",
+        json.dumps({pipeline.topic: {"0": 11}}): f"{pipeline.topic}-0 ends at offset 10, before 11",
+    }.items():
+        assert again(pipeline, "--to", bound) == 2
+        assert f"replay.py: --to: {said}" in pipeline.job.said()
