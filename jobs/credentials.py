@@ -85,8 +85,6 @@ def stores(settings: Settings, found: Mapping[str, str]) -> dict[str, str]:
             type = flags.STORES[Path(path).suffix.lower()]
             reader = {"PEM": pem}.get(type, located)
             properties |= {f"{kind}.type": type, **reader(settings, kind, Path(path), found)}
-    if "key_password" in found and settings.keystore:
-        properties["ssl.key.password"] = found["key_password"]
     return properties
 
 
@@ -96,8 +94,11 @@ def located(settings: Settings, kind: str, path: Path, found: Mapping[str, str])
     password = f"{kind.removeprefix('ssl.')}_password"
     if kind == "ssl.keystore" and password not in found:
         raise wanting(settings, [password], f"--keystore {path}")
+    given = {f"{kind}.password": found[password]} if password in found else {}
+    if kind == "ssl.keystore" and path.suffix.lower() == ".jks" and "key_password" in found:
+        given["ssl.key.password"] = found["key_password"]  # in a .p12 the key has the store's
     location = str(path) if path.name == str(path) else str(path.expanduser().absolute())
-    return {f"{kind}.location": location} | ({f"{kind}.password": found[password]} if password in found else {})
+    return {f"{kind}.location": location, **given}
 
 
 def pem(settings: Settings, kind: str, path: Path, found: Mapping[str, str]) -> dict[str, str]:
@@ -116,7 +117,8 @@ def pem(settings: Settings, kind: str, path: Path, found: Mapping[str, str]) -> 
         raise Refused(flag, f"{path} needs one key in PKCS#8, BEGIN PRIVATE KEY, beside the certificates: {how}")
     if label == "ENCRYPTED PRIVATE KEY" and "key_password" not in found:
         raise wanting(settings, ["key_password"], f"--keystore {path}")
-    return {"ssl.keystore.key": key, "ssl.keystore.certificate.chain": chain}
+    opened = {"ssl.key.password": found["key_password"]} if label == "ENCRYPTED PRIVATE KEY" else {}
+    return {"ssl.keystore.key": key, "ssl.keystore.certificate.chain": chain, **opened}
 
 
 def contents(kind: str, path: Path) -> str:

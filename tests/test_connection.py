@@ -154,6 +154,7 @@ def test_a_store_of_java_is_a_file_of_one_path_everywhere(folder, monkeypatch):
         (folder / name).write_bytes(b"\xff")
     monkeypatch.setenv("FLOODMARK_KEYSTORE_PASSWORD", "k")
     monkeypatch.setenv("FLOODMARK_TRUSTSTORE_PASSWORD", "t")
+    monkeypatch.setenv("FLOODMARK_KEY_PASSWORD", "only for a .jks")
     made = properties("--auth mtls --keystore client.p12 --truststore ./trust.jks")
     assert made == {
         "security.protocol": "SSL",

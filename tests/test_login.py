@@ -14,10 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from jobs.auth import jaas
+from jobs.flags import variable
 from tests.kit.job import Job
 from tests.kit.msk import IamBroker
 from tests.kit.oracle import Oracle
 from tests.kit.s3 import CREDENTIALS
+from tests.kit.secured import SecuredBroker
 
 ROLE = "--role-arn arn:aws:iam::111122223333:role/reader --role-external-id shared:id"
 NASTY = ['a"b', "a\\", '\\"', "a; b required;", " ", "a\nb\rc\td", "é€😀", "a='b' // /* # ${env:HOME}", "\x01\x7f"]
@@ -53,9 +55,15 @@ def client(folder: Path) -> None:
     (folder / "client.pem").write_bytes(key.private_bytes(*form, seal) + certificate.public_bytes(form[0]))
 
 
+def asked(job: Job, questions: dict[str, str]) -> dict:
+    """What one driver was told, by the names of the questions."""
+    assert job.run(*questions.values(), script=("tests/kit/asks.py",)) == 0, job.said()[-3000:]
+    lines = [json.loads(line) for line in job.said().splitlines() if line[:1] in tuple('{["') and line[-1:] in '}]"']
+    return dict(zip(questions, lines, strict=True))
+
+
 @pytest.fixture(scope="module")
 def answers(iam, s3, tmp_path_factory):
-    """What one driver was told, by what it was asked; and the logins that the broker saw, by the same."""
     folder = tmp_path_factory.mktemp("asks")
     client(folder)
     door = f"--bootstrap-servers {iam.address} --topics t "
@@ -66,15 +74,12 @@ def answers(iam, s3, tmp_path_factory):
         "oauthbearer": door + plain + "--auth oauthbearer",
         "oauthbearer as a role": door + plain + f"--auth oauthbearer {ROLE}",
         "wrong p12": door + f"--auth mtls --keystore {folder}/client.p12",
-        "wrong pem": door + f"--auth mtls --keystore {folder}/client.pem",
+        "sealed pem": door + f"--auth mtls --keystore {folder}/client.pem",
         "no such topic": door.replace("topics t", "topics t,u") + plain + "--auth iam",
         **{f"jaas {value}": f"jaas {jaas('M', {'a': value, 'b': value})}" for value in NASTY},
     }
     secrets = {"FLOODMARK_KEYSTORE_PASSWORD": "wrong", "FLOODMARK_KEY_PASSWORD": "wrong"}
-    job = Job(folder, environment={**CREDENTIALS, **secrets, "AWS_ENDPOINT_URL_STS": s3.url})
-    assert job.run(*questions.values(), script=("tests/kit/asks.py",)) == 0, job.said()[-3000:]
-    lines = [json.loads(line) for line in job.said().splitlines() if line[:1] in tuple('{["') and line[-1:] in '}]"']
-    return dict(zip(questions, lines, strict=True))
+    return asked(Job(folder, environment={**CREDENTIALS, **secrets, "AWS_ENDPOINT_URL_STS": s3.url}), questions)
 
 
 @pytest.mark.parametrize("value", NASTY)
@@ -99,12 +104,68 @@ def test_the_library_signs_as_the_job_and_as_the_role(mechanism, way, answers, i
     "question, flag",
     {
         "wrong p12": "--keystore, --truststore: the store's password is wrong",
-        "wrong pem": "--keystore, --truststore: the store can't be used; look at its password",
+        "sealed pem": "--keystore: Java opens no key in a .pem that OpenSSL has sealed; make it a .p12",
         "no such topic": "--topics: not every one of t, u is on 127.0.0.1",
     }.items(),
 )
 def test_what_java_complains_of_is_one_line_that_names_the_flag(question, flag, answers):
     assert answers[question].startswith(flag) and "\n" not in answers[question]
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("secured")
+    with SecuredBroker(folder / "broker") as broker:
+        broker.create_topic("t")
+        broker.create_topic("u")
+        for principal in broker.principals.values():
+            broker.allow(principal, topic="t", group="floodmark*")
+        files, at = broker.files, broker.at
+        ways = {
+            "tls, p12": ("ssl", f"--auth tls --truststore {files.truststore_p12}"),
+            "tls, pem": ("ssl", f"--auth tls --truststore {files.ca_pem}"),
+            "mtls, p12": ("mtls", f"--auth mtls --truststore {files.ca_pem} --keystore {files.client_p12}"),
+            "mtls, pem": ("mtls", f"--auth mtls --truststore {files.ca_pem} --keystore {files.client_pem}"),
+            "scram": ("scram", f"--auth scram --truststore {files.truststore_p12}"),
+            "a token": ("oauth", f"--auth oauthbearer --token-endpoint {broker.token_url} --truststore {files.ca_pem}"),
+            "no truststore": ("ssl", "--auth tls"),
+            "no certificate": ("mtls", f"--auth tls --truststore {files.ca_pem}"),
+            "no ACL": ("scram", f"--auth scram --truststore {files.ca_pem} --topics u"),
+            "another way": ("scram", f"--auth iam --truststore {files.ca_pem}"),
+        }
+        questions = {name: f"--bootstrap-servers {at(to)} --topics t {flags}" for name, (to, flags) in ways.items()}
+        names = ("keystore_password", "truststore_password", "key_password")
+        secrets = {name: getattr(files, name) for name in names}
+        secrets |= {"username": broker.user, "password": broker.password}
+        secrets |= {"client_id": broker.client_id, "client_secret": broker.client_secret}
+        environment = CREDENTIALS | {variable(name): value for name, value in secrets.items()}
+        wrong = environment | {"FLOODMARK_PASSWORD": "wrong", "FLOODMARK_CLIENT_SECRET": "wrong"}
+        yield asked(Job(folder, environment=environment), questions) | {
+            f"wrong {name}": said
+            for name, said in asked(
+                Job(broker.folder, environment=wrong), {name: questions[name] for name in ("scram", "a token")}
+            ).items()
+        }
+
+
+@pytest.mark.parametrize("way", ["tls, p12", "tls, pem", "mtls, p12", "mtls, pem", "scram", "a token"])
+def test_a_broker_lets_in_who_may_come(way, secured):
+    assert secured[way] == {"t": [0]}
+
+
+@pytest.mark.parametrize(
+    "way, said",
+    {
+        "no truststore": "--truststore: the certificate of 127.0.0.1:",
+        "no certificate": "--keystore: 127.0.0.1:",
+        "no ACL": "--topics: the principal may not read u; it needs READ and DESCRIBE on the topic",
+        "another way": "--auth: 127.0.0.1:",
+        "wrong scram": "--auth, --secret: 127.0.0.1:",
+        "wrong a token": "--token-endpoint, --secret: there comes no token: ",
+    }.items(),
+)
+def test_a_broker_that_refuses_is_understood(way, said, secured):
+    assert secured[way].startswith(said) and "\n" not in secured[way]
 
 
 def test_an_executor_in_another_process_logs_in_too(folder, iam):
