@@ -13,6 +13,8 @@ from jobs.flags import AVAILABLE_NOW
 from jobs.ledger import Unreadable
 from jobs.offsets import Lost, Start
 from jobs.progress import Progress
+from jobs.refusals import told
+from jobs.settings import Refused
 from jobs.sink import Sink, Stopped
 from jobs.stop import Stop
 from jobs.writer import Fenced, Unusable
@@ -47,10 +49,13 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
                 return
             if isinstance(cause, FINAL):
                 raise cause from None
+            refused = told(sink.settings, str(cause), sink.brokers.connection["bootstrap.servers"])
+            if type(refused) is Refused and not sink.has_written:
+                raise refused from None  # executors may be refused what the driver may do
         deaths.append(time.monotonic())
         while deaths[0] < time.monotonic() - WINDOW_S:
             deaths.popleft()
-        line = first_line(cause)
+        line = str(refused or first_line(cause))
         if len(deaths) > RESTARTS:
             raise Exhausted(
                 f"the query died {len(deaths)} times in {WINDOW_S // 60} minutes, at last of: {line}"

@@ -3,7 +3,6 @@
 Every row carries its topic, partition and offset, so the table itself says where the job has to go on.
 """
 
-import argparse
 import re
 import sys
 from collections.abc import Iterable
@@ -11,17 +10,22 @@ from collections.abc import Iterable
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from jobs import flags, hadoop
+from jobs import exits, flags, hadoop
+from jobs.arguments import Parser
 from jobs.offsets import Positions, Start
 from jobs.session import session
-from jobs.store import FAULTS, Store, store_of
+from jobs.store import Store, store_of
 from jobs.writer import Places, Unusable, Writer
 
 KEY = ("_topic", "_partition")
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="rebuild.py", allow_abbrev=False, description=__doc__)
+    return exits.code("rebuild.py", lambda: rebuild(argv))
+
+
+def rebuild(argv: list[str]) -> int:
+    parser = Parser(prog="rebuild.py", allow_abbrev=False, description=__doc__)
     for place, default in (("table", None), ("quarantine", "<table>_quarantine"), ("state", "<table>_state")):
         parser.add_argument(
             f"--{place}", type=flags.place, required=default is None, help=default and f"default: {default}"
@@ -32,9 +36,6 @@ def main(argv: list[str]) -> int:
     spark = session(f"rebuild {places.table}")
     try:
         positions = rebuilt(spark, places, asked.accept_holes)
-    except (Unusable, *FAULTS) as error:
-        print(f"rebuild.py: {error}", file=sys.stderr)
-        return 4 if isinstance(error, Unusable) else 1
     finally:
         spark.stop()
     print(f"the ledger in {places.state} goes on at {positions}")

@@ -57,6 +57,7 @@ class Sink:
         self.brokers = brokers
         self.row_bytes = GUESSED_ROW_BYTES
         self.stopping = False
+        self.has_written = False
         self.failure: Exception | None = None
         self.reports: dict[int, Report] = {}
 
@@ -104,6 +105,7 @@ class Sink:
             )
         with report.phase("publish"):
             self.writer.publish(report.batch)
+        self.has_written = True
         return report
 
     def _stage(self, rows: DataFrame, size: int, staging: str) -> dict[str, int]:

@@ -6,6 +6,7 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer
 
 from tests.kit.broker import Broker
+from tests.kit.cluster import Cluster
 from tests.kit.events import Event
 from tests.kit.job import LINE, kill
 from tests.kit.pipeline import START_MS, Pipeline
@@ -30,6 +31,30 @@ def test_brokers_that_are_away_for_a_minute_cost_nothing(folder, tmp_path_factor
                 broker.kill()
                 time.sleep(60)
                 broker.start()
+                pipeline.send(300)
+                wait_until(complete(pipeline), pipeline.job)
+            job.terminate()
+            assert ends(job, pipeline.job) == 0, pipeline.job.said()
+        finally:
+            kill(job)
+        pipeline.assert_exact()
+
+
+def test_a_leader_that_dies_is_followed_by_the_next(folder, tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        pipeline = Pipeline(folder, cluster, partitions=3)
+        pipeline.send(300)
+        job = pipeline.job.start(*EVERY_SECOND)
+        try:
+            with pipeline.oracle.watch():
+                wait_until(complete(pipeline), pipeline.job)
+                lost = cluster.leader(pipeline.topic, 0)
+                lost.kill()
+
+                def led() -> bool:
+                    return not {lost, None} & {cluster.leader(pipeline.topic, p) for p in range(3)}
+
+                wait_until(led, pipeline.job)
                 pipeline.send(300)
                 wait_until(complete(pipeline), pipeline.job)
             job.terminate()

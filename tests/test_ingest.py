@@ -82,10 +82,8 @@ def test_of_two_drivers_one_goes_on_and_the_other_ends_fenced(checkpoint, folder
     """Both start on a batch that a killed driver left pending."""
     pipeline = Pipeline(folder, broker)
     pipeline.send(600)
-    assert (
-        pipeline.job.run(*DRAIN, "--max-records", "300", script=("tests/kit/dies.py", "ingest", "staged", "1"))
-        == -signal.SIGKILL
-    )
+    staged_once = ("tests/kit/dies.py", "ingest", "staged", "1")
+    assert pipeline.job.run(*DRAIN, "--max-records", "300", script=staged_once) == -signal.SIGKILL
     apart = () if checkpoint == "the same" else ("--checkpoint", str(folder / "another"))
     drivers = [pipeline.job.start(*EVERY_SECOND), pipeline.job.start(*EVERY_SECOND, *apart)]
     try:

@@ -2,8 +2,10 @@
 
 import datetime
 import json
+import shlex
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import boto3
 import pyspark
@@ -112,8 +114,16 @@ def test_what_java_complains_of_is_one_line_that_names_the_flag(question, flag, 
     assert answers[question].startswith(flag) and "\n" not in answers[question]
 
 
+class Ways(NamedTuple):
+    """A secured broker, the flags of every way to log in to it, and the environment with what they need."""
+
+    broker: SecuredBroker
+    flags: dict[str, str]
+    environment: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory):
+def ways(tmp_path_factory):
     folder = tmp_path_factory.mktemp("secured")
     with SecuredBroker(folder / "broker") as broker:
         broker.create_topic("t")
@@ -139,13 +149,17 @@ def secured(tmp_path_factory):
         secrets |= {"username": broker.user, "password": broker.password}
         secrets |= {"client_id": broker.client_id, "client_secret": broker.client_secret}
         environment = CREDENTIALS | {variable(name): value for name, value in secrets.items()}
-        wrong = environment | {"FLOODMARK_PASSWORD": "wrong", "FLOODMARK_CLIENT_SECRET": "wrong"}
-        yield asked(Job(folder, environment=environment), questions) | {
-            f"wrong {name}": said
-            for name, said in asked(
-                Job(broker.folder, environment=wrong), {name: questions[name] for name in ("scram", "a token")}
-            ).items()
-        }
+        yield Ways(broker, questions, environment)
+
+
+@pytest.fixture(scope="module")
+def secured(ways):
+    """What the driver is told by each way, and by some with a wrong secret."""
+    folder, wrong = ways.broker.folder, {"FLOODMARK_PASSWORD": "wrong", "FLOODMARK_CLIENT_SECRET": "wrong"}
+    right = asked(Job(folder.parent, environment=ways.environment), ways.flags)
+    some = {name: ways.flags[name] for name in ("scram", "a token")}
+    refused = asked(Job(folder, environment=ways.environment | wrong), some)
+    return right | {f"wrong {name}": said for name, said in refused.items()}
 
 
 @pytest.mark.parametrize("way", ["tls, p12", "tls, pem", "mtls, p12", "mtls, pem", "scram", "a token"])
@@ -166,6 +180,33 @@ def test_a_broker_lets_in_who_may_come(way, secured):
 )
 def test_a_broker_that_refuses_is_understood(way, said, secured):
     assert secured[way].startswith(said) and "\n" not in secured[way]
+
+
+def test_the_job_reads_by_every_way_and_says_what_a_principal_lacks(folder, ways):
+    """One table, a record more by each way; then the executors are refused what the driver may do."""
+    broker, table = ways.broker, folder / "table"
+    broker.create_topic("w")
+    for principal in broker.principals.values():
+        broker.allow(principal, topic="w")
+    flags = ("--transform", "transforms.raw:raw", "--table", str(table), "--trigger", "available-now")
+    job = Job(folder, *flags, environment=ways.environment)
+    used = ("tls, pem", "mtls, p12", "mtls, pem", "scram", "a token")
+    for way in used:
+        broker.produce("w", [(None, way.encode(), None, None, 0)])
+        assert job.run(*shlex.split(ways.flags[way]), "--topics", "w") == 0, job.said()[-3000:]
+    oracle = Oracle(folder, str(table), f"{table}_quarantine")
+    assert [value.decode() for (value,) in sorted(oracle.select("table", "value"))] == sorted(used)
+
+    broker.create_topic("x")
+    broker.produce("x", [(None, b"unseen", None, None, 0)])
+    broker.allow(broker.principals["scram"], described="x")
+    other = ("--topics", "x", "--table", str(folder / "other"))
+    assert job.run(*shlex.split(ways.flags["scram"]), *other) == 2, job.said()[-3000:]
+    assert "ingest.py: --topics: the principal may not read x; it needs READ and DESCRIBE" in job.said()
+    for name, secret in broker.secrets().items():
+        assert secret not in job.said(), name
+        for file in (file for root in (folder, Path(f"{table}_state")) for file in root.rglob("*") if file.is_file()):
+            assert secret.encode() not in file.read_bytes(), f"{name} is in {file}"
 
 
 def test_an_executor_in_another_process_logs_in_too(folder, iam):

@@ -37,6 +37,7 @@ SETTINGS = {
 }
 # What a reader needs of each kind of resource.
 READS = {
+    "described": (ResourceType.TOPIC, [AclOperation.DESCRIBE]),
     "topic": (ResourceType.TOPIC, [AclOperation.READ, AclOperation.DESCRIBE]),
     "group": (ResourceType.GROUP, [AclOperation.READ]),
 }
@@ -106,7 +107,10 @@ class SecuredBroker(Broker):
         }
 
     def allow(self, principal: str, **names: str) -> None:
-        """`principal` may read `topic=…`, and as `group=…`; a name that ends in `*` stands for all that begin so."""
+        """`principal` may read `topic=…`, as `group=…`, or only see `described=…`.
+
+        A name that ends in `*` stands for all that begin so.
+        """
         self._add(AclPermissionType.ALLOW, principal, names)
 
     def deny(self, principal: str, **names: str) -> None:
