@@ -1,6 +1,7 @@
 """The sink: a micro-batch is staged by Spark, checked, committed to the ledger, and published."""
 
 import dataclasses
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ RAW = ("_key", "_value", "_headers")
 GUESSED_ROW_BYTES = 100.0  # until a batch has been weighed
 ROWS_THAT_TELL = 1_000  # a file of fewer is mostly its footer
 ROWS_WORTH_A_TASK = 250_000  # fewer rows don't repay a second task's file
+PATIENCE_S = 300
 
 
 class Stopped(Exception):
@@ -114,7 +116,7 @@ class Sink:
         rows = rows.coalesce(self._tasks(rows, size))
         counted = rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected"))
         self._write(self._accepted(counted), f"{staging}/table", self.settings.partition_by)
-        counts = seen.get
+        counts = observed(seen)
         if counts["rejected"]:
             # Kafka is read a second time, so that a batch without a bad record is read and parsed only once.
             self._write(self._rejected(rows), f"{staging}/quarantine", ("dt",))
@@ -203,6 +205,17 @@ class Sink:
         except Exception as error:
             return f"--consumer-group {self.settings.consumer_group} was not told: {error}"
         return None
+
+
+def observed(seen: Observation) -> dict[str, int]:
+    """What was counted. Spark tells it through a queue that drops events when it is full, and would wait for ever."""
+    told: list[dict[str, int]] = []
+    waiting = threading.Thread(target=lambda: told.append(seen.get), daemon=True)
+    waiting.start()
+    waiting.join(PATIENCE_S)
+    if not told:
+        raise OSError(f"Spark didn't tell within {PATIENCE_S} s how many rows it wrote; the batch is not committed")
+    return told[0]
 
 
 def beyond(positions: Positions) -> Column:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import arguments
+from jobs import arguments, replay
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {
@@ -78,6 +78,12 @@ def test_every_flag_is_in_the_readme_and_every_flag_there_exists():
 def test_the_readmes_run_command_is_taken():
     command = re.search(r'make run ARGS="(.*?)"\n', README, re.DOTALL)[1].replace("\\\n", " ")
     assert arguments.parse(shlex.split(command)).topics == ("orders",)
+
+
+def test_the_readmes_replays_are_taken():
+    commands = re.findall(r'make replay ARGS="(.*?)"\n', README, re.DOTALL)
+    first, second = (replay.parse(shlex.split(command.replace("\\\n", " "))) for command in commands)
+    assert first.until - first.begin == 24 * 3_600_000 and second.state_of == "/tmp/lake/orders_state"
 
 
 def test_every_file_and_module_that_the_readme_names_exists():

@@ -1,12 +1,13 @@
 """The parts of the sink that need no stream: how many files, which rows, and what stops a batch."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
 
 from jobs.arguments import parse
 from jobs.ledger import File
-from jobs.sink import Sink, Stopped, beyond
+from jobs.sink import Sink, Stopped, beyond, observed
 
 MIB = 2**20
 
@@ -60,6 +61,18 @@ def test_rows_that_are_not_all_staged_once_are_not_committed():
             sink()._check(wrong, files, size=9)
     with pytest.raises(OSError, match="not committed"):
         sink()._check(counts, files, size=4)
+
+
+def test_a_count_that_never_comes_ends_the_batch_and_not_the_job(monkeypatch):
+    monkeypatch.setattr("jobs.sink.PATIENCE_S", 0.1)
+
+    class Silent:
+        @property
+        def get(self):
+            threading.Event().wait(5)
+
+    with pytest.raises(OSError, match="not committed"):
+        observed(Silent())
 
 
 def test_a_job_that_was_asked_to_end_begins_no_batch():

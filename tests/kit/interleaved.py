@@ -61,7 +61,7 @@ class Driver:
     def __init__(self, work: Callable[[object], None], store: Memory):
         self.store = store
         self.go, self.stopped = threading.Semaphore(0), threading.Semaphore(0)
-        self.crash = self.ended = False
+        self.fate, self.ended = "", False
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, args=(work,), daemon=True)
         self.thread.start()
@@ -79,15 +79,18 @@ class Driver:
         def stepped(*args):
             self.stopped.release()
             self.go.acquire()
-            if self.crash:
+            if self.fate == "crash":
                 raise Crashed
-            return getattr(self.store, verb)(*args)
+            result = getattr(self.store, verb)(*args)
+            if self.fate == "lost":
+                raise TimeoutError
+            return result
 
         return stepped
 
-    def step(self, crash: bool = False) -> None:
-        """One more request is applied; or the driver dies before it."""
-        self.crash = crash
+    def step(self, fate: str = "") -> None:
+        """One more request is applied, and its response may be `lost`; or the driver dies before it: a `crash`."""
+        self.fate = fate
         self.go.release()
         self.stopped.acquire()
 
@@ -108,24 +111,22 @@ class Serial:
         return map(function, *items)
 
 
-def interleave(
-    drivers: list[Driver], schedule: Iterable[tuple[int, int, bool]], after_each: Callable[[], None]
-) -> None:
-    """Steps the drivers by `schedule` (which one, how far, whether it crashes then), then each to its end."""
+def interleave(drivers: list[Driver], schedule: Iterable[tuple[int, int, str]], after_each: Callable[[], None]) -> None:
+    """Steps the drivers by `schedule` (which one, how far, what becomes of it then), then each to its end."""
 
-    def step(driver: Driver, crash: bool = False) -> None:
+    def step(driver: Driver, fate: str = "") -> None:
         if not driver.ended:
-            driver.step(crash)
+            driver.step(fate)
             after_each()
 
-    for which, steps, crash in schedule:
+    for which, steps, fate in schedule:
         alive = [driver for driver in drivers if not driver.ended]
         if not alive:
             return
         for _ in range(steps):
             step(alive[which % len(alive)])
-        if crash:
-            step(alive[which % len(alive)], crash=True)
+        if fate:
+            step(alive[which % len(alive)], fate)
     for driver in drivers:
         while not driver.ended:
             step(driver)
