@@ -123,8 +123,9 @@ def goes_on(known: Known) -> str:
     start = source.resumed(known.brokers, known.settings, last and last.positions, last.ids if last else {})
     behind = sum(known.held.end.get(t, {}).get(p, at) - at for t, found in start.positions.items()
                  for p, at in found.items())  # fmt: skip
-    noted = [str(missing) for missing in start.missing]
-    return some([f"{max(behind, 0):,} offsets to read from there on", *noted])
+    where = "behind the table's last records" if last else f"from --starting {known.settings.starting} on"
+    noted = [f"would be noted: {missing}" for missing in start.missing]
+    return some([f"{max(behind, 0):,} offsets to read {where}", *noted])
 
 
 def reads_records(known: Known) -> str:
