@@ -11,8 +11,11 @@ from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, R
 
 from emr import arns, policies
 from jobs import check, ledger
+from jobs.arguments import parse
 from jobs.flags import variable
+from jobs.offsets import Held
 from jobs.store import Local
+from jobs.trials import Failed, Known, reaches_leaders
 from tests.kit.guarded import GuardedS3
 from tests.kit.iam import listed
 from tests.kit.job import LINE, ROOT, Job, kill
@@ -370,3 +373,18 @@ def test_it_runs_as_the_job_runs_and_a_wrong_flag_is_code_2(broker, folder, caps
     said = understood(alone.returncode, alone.stdout.splitlines())
     assert said.failed() == {"login"}
     assert "PYSPARK_SUBMIT_ARGS='--jars … pyspark-shell'" in said.words("login")
+
+
+def test_a_leader_that_is_out_of_reach_or_missing_is_named_with_its_partitions():
+    class Brokers:
+        def leaders(self, topics):
+            return {"127.0.0.1:9096": ["t-0", "t-2"], "known:9092": ["t-1"], "": ["t-3"]}
+
+    settings = parse([*flags("known:9092", "t", "/tmp/table")])
+    known = Known(
+        settings, None, None, addresses=["known:9092"], brokers=Brokers(), held=Held(begin={}, end={}, ids={})
+    )
+    with pytest.raises(Failed) as failed:
+        reaches_leaders(known)
+    assert str(failed.value).startswith("--bootstrap-servers: 127.0.0.1:9096 doesn't open (Connection refused)")
+    assert str(failed.value).endswith("the brokers name it for t-0; t-2; --topics: t-3 has no leader now")
