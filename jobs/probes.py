@@ -59,19 +59,14 @@ def publishes(writer: Writer) -> str:
 def spark_writes(spark: SparkSession, writer: Writer, checkpoint: str) -> str:
     """Spark's own file system writes, moves, reads and deletes where the job has it do so."""
     for flag, folder in (("--state", f"{writer.places.state}/staging"), ("--checkpoint", checkpoint)):
-        with told(flag, folder), held(spark, f"{folder}/{writer.probe.rpartition('/')[2]}") as probe:
+        with told(flag, folder), scratch(spark, f"{folder}/{writer.probe.rpartition('/')[2]}") as probe:
             hadoop.prove(spark, probe)
     return f"Spark writes, moves, reads and deletes in staging and in {checkpoint}"
 
 
 @contextmanager
-def held(spark: SparkSession, folder: str) -> Iterator[str]:
-    """A folder for Spark to try things in, gone afterwards.
-
-    On S3 an object holds it open meanwhile: S3A would leave a marker for the folder above one that it emptied.
-    """
-    if flags.bucket(folder):
-        store_of(folder).create(f"{folder}/held", b"")
+def scratch(spark: SparkSession, folder: str) -> Iterator[str]:
+    """A folder for Spark to try things in, gone afterwards: on S3 by our own verb, for S3A would leave a marker above."""
     try:
         yield hadoop.uri(folder)
     finally:
