@@ -66,7 +66,7 @@ def spark_writes(spark: SparkSession, writer: Writer, checkpoint: str) -> str:
 
 @contextmanager
 def scratch(spark: SparkSession, folder: str) -> Iterator[str]:
-    """A folder for Spark to try things in, gone afterwards: on S3 by our own verb, for S3A would leave a marker above."""
+    """A folder for Spark to try things in, gone afterwards: on S3 by our own verb, for S3A would leave a marker."""
     try:
         yield hadoop.uri(folder)
     finally:
