@@ -236,7 +236,7 @@ FAILING = {
     "it breaks": ("rows", "", "--transform: tests.kit.odd:breaks fails on "),
     "a file for a folder": ("quarantine", "publish", "--quarantine: "),
     "the other's state": ("ledger", "offsets", "--table: the ledger in "),
-    "a damaged ledger": ("ledger", "offsets", "ledger record 000000000000.json is damaged"),
+    "a damaged ledger": ("ledger", "offsets", "--state: ledger record 000000000000.json is damaged"),
     "no ledger": ("ledger", "offsets", "--state: "),
     "lost records": ("offsets", "", "{topic}-0: offsets 10 to 19 expired or were deleted"),
     "a busy group": ("group", "", "--consumer-group: {topic}-busy has 1 members"),
@@ -380,7 +380,7 @@ def test_a_leader_that_is_out_of_reach_or_missing_is_named_with_its_partitions()
         def leaders(self, topics):
             return {"127.0.0.1:9096": ["t-0", "t-2"], "known:9092": ["t-1"], "": ["t-3"]}
 
-    settings = parse([*flags("known:9092", "t", "/tmp/table")])
+    settings = parse(flags("known:9092", "t", "/tmp/table"))
     known = Known(
         settings, None, None, addresses=["known:9092"], brokers=Brokers(), held=Held(begin={}, end={}, ids={})
     )
