@@ -22,11 +22,17 @@ class Plan(NamedTuple):
     label: str  # of the release
     release: Release
     size: Size
-    artefacts: Artefacts
     account: Account
     files: Sequence[str] = ()
     conf: Sequence[tuple[str, str]] = ()
     asked: argparse.Namespace = argparse.Namespace()  # the flags of one target alone
+
+    @property
+    def artefacts(self) -> Artefacts:
+        """Where the files are: what `package` uploaded, or placeholders."""
+        if found := self.account.get("artefacts"):
+            return artefacts.read(found, self.release.line)
+        return artefacts.placeholders(self.release.line, self.account["artefacts"])
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +40,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     sizes.add_flags(parser)
     parser.add_argument("--files", type=uris, default=(), metavar="s3://…,…", help="for every process: a key store")
     parser.add_argument("--conf", type=setting, action="append", default=[], metavar="k=v", help="of Spark; repeatable")
+    one = parser.add_argument_group("of one target")
+    one.add_argument("--transient", action="store_true", help="ec2-cluster: it ends with the job, after a drain")
+    one.add_argument("--instance-type", default="m7g.xlarge", metavar="TYPE", help="ec2-cluster; default: m7g.xlarge")
+    one.add_argument("--nodes", type=flags.count, default=4, metavar="N", help="ec2-cluster: the most; default: 4")
+    one.add_argument("--job-template-id", type=template, metavar="ID", help="eks: a run of this template")
+    one.add_argument("--schedule", default="rate(1 hour)", metavar="rate(1 hour)|cron(…)", help="serverless-schedule")
+    one.add_argument("--bucket", metavar="NAME", help="bucket-lifecycle: the bucket; default: the table's")
     account.add_flags(parser)
 
 
@@ -43,21 +56,16 @@ def made(asked: argparse.Namespace, platform: str) -> Plan:
     if not flags.bucket(settings.table):
         raise Refused("--table", f"{settings.table} is a local folder; a cluster needs s3://bucket/prefix")
     release = releases.named(asked.release, asked.spark_line)
-    if platform not in release.targets:
+    if platform and platform not in release.targets:
         raise Refused("--release", f"{asked.release} does not exist for {platform}")
-    known = Account.of(asked)
-    list_of_files = known.get("artefacts")
     return Plan(
         name=name(settings),
         settings=settings,
         arguments=on_cluster(asked.ingest, settings),
         label=asked.release,
         release=release,
-        size=sizes.chosen(asked, platform),
-        artefacts=artefacts.read(list_of_files, release.line)
-        if list_of_files
-        else artefacts.placeholders(release.line, known["artefacts"]),
-        account=known,
+        size=sizes.chosen(asked, platform or "ec2"),
+        account=Account.of(asked),
         files=asked.files,
         conf=asked.conf,
         asked=asked,
@@ -79,6 +87,12 @@ def on_cluster(given: Sequence[str], settings: Settings) -> list[str]:
         elif word.startswith("--schema="):
             words[at] = f"--schema={settings.schema}"
     return words
+
+
+def template(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-z]{1,64}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a template's id: digits and small letters")
+    return text
 
 
 def uris(text: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> int:
     target = TARGETS[asked.target]
     planned = plan.made(asked, target.platform)
-    print(json.dumps(target.request(planned), indent=2))
+    print(json.dumps(target.made(planned), indent=2))
     for name, placeholder in planned.account.missing.items():
         print(f"# --{name} or {account.variable(name)} is missing; {placeholder} stands in for it", file=sys.stderr)
     return 0

@@ -1,5 +1,7 @@
 """Spark's settings for a job that runs for months: what all platforms have, and what each adds."""
 
+import shlex
+
 from emr.plan import Plan
 from jobs import LIBRARIES
 
@@ -90,3 +92,12 @@ def own(plan: Plan, platform: str) -> dict[str, str]:
 def options(settings: dict[str, str]) -> list[str]:
     """As words of a command line."""
     return [word for key, value in settings.items() for word in ("--conf", f"{key}={value}")]
+
+
+def overrides(settings: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """As EKS and Serverless take them: a command line, and spark-defaults for what a shell would want quoted.
+
+    AWS doesn't say how it splits the line, and takes no more than 1,024 characters for a value of spark-defaults.
+    """
+    quoted = {key: value for key, value in settings.items() if shlex.quote(value) != value}
+    return shlex.join(options({key: value for key, value in settings.items() if key not in quoted})), quoted

@@ -20,6 +20,7 @@ ONCE = (
     "package",
     "policies",
     "refusals",
+    "requests",
     "store",
     "writer",
 )
