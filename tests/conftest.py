@@ -21,6 +21,8 @@ ONCE = (
     "policies",
     "refusals",
     "requests",
+    "runs",
+    "submit",
     "store",
     "writer",
 )
