@@ -15,7 +15,7 @@ LIVING = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]  # states of a clus
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    render.add_flags(parser)
+    render.add_target(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the request, send nothing")
 
 

@@ -15,6 +15,7 @@ ONCE = (
     "broker",
     "cluster",
     "connection",
+    "emr_pages",
     "jars",
     "msk_page",
     "package",
