@@ -15,12 +15,11 @@ from jobs import flags, ledger, offsets
 from jobs.ledger import Batch, Claim, File, Gap, Record
 from jobs.offsets import Ids, Positions, Start
 from jobs.records import Records
-from jobs.store import REQUESTS_AT_ONCE, Store
+from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store
 
 # Where to go on: from the table's positions (none for a new table) and its topics' ids.
 Resume = Callable[[Positions | None, Ids], Start]
 
-HINT_EVERY = 10  # records
 PROBE = "-probe"
 
 
@@ -57,18 +56,35 @@ class Writer:
         self.last_batch: Batch | None = None
 
     def prove(self) -> None:
-        """The store refuses a second create of one key and can publish what is staged; raises `Unusable` otherwise."""
+        """The store can publish what is staged and refuses a second create of one key; raises `Unusable` otherwise."""
+        self.reach()
+        self.create_once()
+
+    def reach(self) -> None:
+        """Files that are staged in the state can appear in table and quarantine."""
+        for name, place in dataclasses.asdict(self.places).items():
+            try:
+                self.store.exists(f"{place}/")
+            except FAULTS as error:
+                raise OSError(f"--{name}: {place} can't be used: {' '.join(str(error).split())}") from error
         for name in ("table", "quarantine"):
             if not self.store.reaches(self.places.state, getattr(self.places, name)):
                 raise Unusable(f"--{name}: {getattr(self.places, name)} is not on the file system of --state "
                                f"{self.places.state}, so files can't appear there in one step")  # fmt: skip
-        folder = f"{self.places.state}/staging/{self.id}{PROBE}"
-        probe = f"{folder}/object"
+
+    @property
+    def probe(self) -> str:
+        """A folder for what is tried and taken away again; other drivers leave it alone."""
+        return f"{self.places.state}/staging/{self.id}{PROBE}"
+
+    def create_once(self) -> None:
+        """Of two creates of one key the store refuses the second."""
+        probe = f"{self.probe}/object"
         try:
             kept = self.store.create(probe, b"first") and not self.store.create(probe, b"second")
             kept = kept and self.store.read(probe) == b"first"
         finally:
-            self.store.delete(folder)
+            self.store.delete(self.probe)
         if not kept:
             raise Unusable(
                 f"--state: the store of {self.places.state} lets an object be created twice, so two drivers could both "
@@ -92,6 +108,17 @@ class Writer:
                 break
         self._remove(left_over)
         return start
+
+    def found(self) -> Record | None:
+        """The ledger's last record, if a claim could follow it now; raises what `claim` would, and writes nothing."""
+        last = self.records.last()
+        if last is None and self._orphaned():
+            return self.found()
+        if last:
+            self._refuse_other_places(last)
+        if isinstance(last, Batch):
+            self._copy(last, lambda staged, target, _: self.store.exists(target) or self.store.exists(staged))
+        return last
 
     def begin(self, start: Start) -> bool:
         """Whether the next record is this writer's claim, made now; one with missing offsets is a gap."""
@@ -141,9 +168,14 @@ class Writer:
             self.store.delete(f"{self.places.state}/{batch.staging}")
             raise self._fenced(self.records.read(batch.seq))
         self.last_batch = batch
-        if batch.seq % HINT_EVERY == 0:
-            self.records.hint(self.seq)
+        self.records.hint(self.seq)
         return batch
+
+    def look(self) -> None:
+        """Raises `Fenced` when another driver has taken the ledger over."""
+        after = self.records.next_owner(self.seq + 1)
+        if after and after.writer != self.id:
+            raise self._fenced(after)
 
     def publish(self, batch: Batch) -> None:
         """Every file of `batch` is at its final key and its staging is gone; raises `Unusable` if a file is nowhere."""

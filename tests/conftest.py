@@ -18,6 +18,7 @@ ONCE = (
     "emr_pages",
     "jars",
     "msk_page",
+    "network",
     "package",
     "policies",
     "refusals",
