@@ -39,7 +39,7 @@ LINES ?= 4.1 3.5
 
 test-line: setup
 	@echo "== Spark $(SPARK)"
-	@$(JAVA) python -m pytest -n 2 $(if $(T),tests/test_$(T).py)
+	@$(JAVA) python -m pytest -n 3 $(if $(T),tests/test_$(T).py)
 
 lint: setup      ## checks style and imports
 	ruff check . && ruff format --check .
