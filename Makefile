@@ -41,6 +41,9 @@ test-line: setup
 	@echo "== Spark $(SPARK)"
 	@$(JAVA) python -m pytest -n 3 $(if $(T),tests/test_$(T).py)
 
+soak: setup      ## the faults that take minutes: brokers away, a leader or an executor dead, a straggler
+	@$(JAVA) python -m pytest -n 2 -m soak
+
 lint: setup      ## checks style and imports
 	ruff check . && ruff format --check .
 
@@ -59,4 +62,4 @@ $(VENV)/.ready: setup.py emr/jars.lock
 	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
 	@touch $@
 
-.PHONY: help setup demo run check replay rebuild emr package test test-line lint fmt clean
+.PHONY: help setup demo run check replay rebuild emr package test test-line soak lint fmt clean

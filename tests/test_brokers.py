@@ -15,6 +15,7 @@ from tests.test_ingest import DRAIN, EVERY_SECOND, complete, ends, wait_until
 pytestmark = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
 
 
+@pytest.mark.soak
 def test_brokers_that_are_away_for_a_minute_cost_nothing(folder, tmp_path_factory):
     """First the one broker restarts in order, then it is killed and comes back after a minute."""
     with Broker(tmp_path_factory.mktemp("lonely")) as broker:
@@ -40,6 +41,7 @@ def test_brokers_that_are_away_for_a_minute_cost_nothing(folder, tmp_path_factor
         pipeline.assert_exact()
 
 
+@pytest.mark.soak
 def test_a_leader_that_dies_is_followed_by_the_next(folder, tmp_path_factory):
     with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         pipeline = Pipeline(folder, cluster, partitions=3)

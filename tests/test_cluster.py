@@ -29,6 +29,7 @@ def straggler(folder):
     return folder / "straggler"
 
 
+@pytest.mark.soak
 def test_a_batch_whose_executor_is_killed_while_it_stages_is_there_once(folder, broker, cluster, straggler):
     pipeline = Pipeline(folder, broker, transform=STRAGGLES)
     pipeline.send(300)
@@ -49,6 +50,7 @@ def test_a_batch_whose_executor_is_killed_while_it_stages_is_there_once(folder, 
     assert len(pipeline.batches()) == 1
 
 
+@pytest.mark.soak
 def test_a_straggler_that_ends_after_its_batch_is_published_changes_nothing(folder, broker, cluster, s3, straggler):
     """Spark starts a second attempt, and its files are published; what the first leaves goes at the next start."""
     pipeline = Pipeline(folder, broker, s3, transform=STRAGGLES)

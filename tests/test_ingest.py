@@ -115,28 +115,18 @@ def test_a_store_that_lets_an_object_be_created_twice_is_refused(folder, broker)
 
 
 def test_whatever_happens_to_the_checkpoint_costs_nothing(folder, broker):
-    """Rolled back, cut short, without its commits, deleted, deleted under the running job, and ahead of the ledger."""
+    """Cut short, without its commits, deleted under the running job, and ahead of the ledger."""
     pipeline = Pipeline(folder, broker)
     root = folder / "elsewhere"
     drain = (*DRAIN, "--max-records", "150", "--checkpoint", str(root))
 
-    def rolled_back(checkpoint: Path) -> None:
-        for log in ("offsets", "commits"):
-            for path in sorted((checkpoint / log).iterdir())[-3:]:
-                path.unlink()
-
-    damage = {
-        "rolled back": rolled_back,
-        "cut short": lambda checkpoint: max((checkpoint / "offsets").glob("[0-9]*")).write_bytes(b"v1\n{"),
-        "without commits": lambda checkpoint: shutil.rmtree(checkpoint / "commits"),
-        "deleted": shutil.rmtree,
-    }
     with pipeline.oracle.watch():
-        for harm in damage.values():
-            pipeline.send(450)
-            assert pipeline.job.run(*drain) == 0, pipeline.job.said()
-            (checkpoint,) = root.iterdir()
-            harm(checkpoint)
+        pipeline.send(450)
+        assert pipeline.job.run(*drain) == 0, pipeline.job.said()
+        (checkpoint,) = root.iterdir()
+        max((checkpoint / "offsets").glob("[0-9]*")).write_bytes(b"v1\n{")
+        shutil.rmtree(checkpoint / "commits")
+        pipeline.send(150)
         job = pipeline.job.start(*EVERY_SECOND, "--checkpoint", str(root))
         try:
             wait_until(complete(pipeline), pipeline.job)
@@ -162,7 +152,7 @@ def test_other_topics_need_no_other_checkpoint(folder, broker):
     broker.produce(f"{pipeline.topic}-more", [(b"k", b"id-more", None, START_MS, 0)])
     assert pipeline.job.run(*DRAIN) == 0
     both = f"{pipeline.topic},{pipeline.topic}-more"
-    for topics in (both, f"{pipeline.topic}-more", both):
+    for topics in (both, f"{pipeline.topic}-more"):
         assert pipeline.job.run(*DRAIN, "--topics", topics) == 0, pipeline.job.said()
     counts = pipeline.oracle.select("table", "_topic"), pipeline.oracle.select("quarantine", "_topic")
     assert Counter(counts[0] + counts[1]) == {(pipeline.topic,): 100, (f"{pipeline.topic}-more",): 1}

@@ -61,9 +61,10 @@ def test_a_range_of_time_ends_before_its_end(folder, broker):
     assert everything(pipeline) == [(0, n) for n in range(10, 30)]
 
 
-def test_a_quarantine_is_replayed_exactly_and_once(folder, broker, s3):
+@on_one_line
+def test_a_quarantine_is_replayed_exactly_and_once(folder, broker):
     """In batches, killed in one of them, and again when more has been rejected; no broker is asked."""
-    pipeline = Pipeline(folder, broker, s3)
+    pipeline = Pipeline(folder, broker)
     ingest = pipeline.job
     flags = ("--quarantine-of", pipeline.table, "--max-records", "8")
 
@@ -76,7 +77,7 @@ def test_a_quarantine_is_replayed_exactly_and_once(folder, broker, s3):
 
     pipeline.send(600)
     assert ingest.run(*DRAIN, "--max-records", "200") == 0, ingest.said()
-    pipeline.job = Job(folder, "--table", pipeline.table, environment=s3.environment)
+    pipeline.job = Job(folder, "--table", pipeline.table)
     assert again(pipeline, *flags, dies=("after the record", "1")) == -signal.SIGKILL, pipeline.job.said()
     assert again(pipeline, *flags) == 0, pipeline.job.said()
     assert_replayed()
