@@ -80,6 +80,13 @@ SETS = {
         ],
         ["commons-codec", "commons-logging", "io.netty", "org.apache.httpcomponents", "org.slf4j"],
     ),
+    # A YARN for tests: its servers, and what of theirs the minicluster leaves out and Spark doesn't ship.
+    "yarn": Top(
+        ["org.apache.hadoop:hadoop-client-minicluster:3.4.2"]
+        + [f"org.bouncycastle:{module}-jdk18on:1.78.1" for module in ("bcprov", "bcpkix", "bcutil")]
+        + ["javax.xml.bind:jaxb-api:2.3.1", "javax.activation:javax.activation-api:1.2.0"]
+        + ["com.sun.xml.bind:jaxb-impl:2.3.9", "com.sun.xml.bind:jaxb-core:2.3.0.1"],
+    ),
 }
 
 # Ivy sees this cache and this resolver only, so what lies in ~/.m2 or ~/.ivy2 changes nothing.
