@@ -1,6 +1,8 @@
 """Transforms that only a test would write."""
 
-from pyspark.sql import DataFrame
+import os
+
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from transforms.envelope import ENVELOPE, REJECT
@@ -11,6 +13,27 @@ def marked(records: DataFrame) -> DataFrame:
     text = F.col("_value").cast("string")
     reason = F.when(~text.startswith("id-"), "no id").when(text.isNull(), "tombstone")
     return records.select(*ENVELOPE, text.alias("id"), reason.alias(REJECT))
+
+
+def straggles(records: DataFrame) -> DataFrame:
+    """`marked`; of all attempts at the record `id-60` the first waits, deaf to interrupts, for the file `gate`.
+
+    Before it waits it makes the link `first` to the name of its executor. Both are in the folder STRAGGLER.
+    """
+    folder = os.environ["STRAGGLER"]
+    executor = java("java.lang.System", "getProperty", F.lit("executor"))
+    linked = java("org.apache.hadoop.fs.FileUtil", "symLink", executor, F.lit(f"{folder}/first"))
+    opened = java("org.apache.kafka.common.utils.Utils", "readFileAsString", F.lit(f"{folder}/gate"))
+    slept = java("org.apache.hadoop.util.ThreadUtil", "sleepAtLeastIgnoreInterrupts", F.lit(100).cast("long"))
+    tenths = F.sequence(F.lit(1), F.lit(3000))
+    look = F.coalesce(opened, F.when(slept != "null", slept))  # nothing comes back from the sleep
+    waited = F.aggregate(tenths, F.lit(None).cast("string"), lambda seen, _: F.coalesce(seen, look))
+    return records.transform(marked).withColumn("waited", F.when(F.col("id") == "id-60", F.when(linked == "0", waited)))
+
+
+def java(owner: str, method: str, *arguments: Column) -> Column:
+    """What a static method of Java returns, as text; null for an exception."""
+    return F.try_reflect(F.lit(owner), F.lit(method), *arguments)
 
 
 def lenient(records: DataFrame) -> DataFrame:

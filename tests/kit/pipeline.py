@@ -21,7 +21,7 @@ class Pipeline:
     def __init__(
         self, folder: Path, broker: Broker, s3: S3Server | None = None, transform=MARKED, partitions=3, create=True
     ):
-        self.broker, self.topic = broker, folder.name
+        self.broker, self.topic, self.transform = broker, folder.name, transform
         if create:
             broker.create_topic(self.topic, partitions)
         self.partitions = partitions
@@ -65,7 +65,7 @@ class Pipeline:
         columns = f"{key}, _key, _value, reason, transform, epoch_ms(_timestamp)"
         quarantine = {tuple(row[:3]): row[3:] for row in self.oracle.select("quarantine", columns)}
         assert quarantine == {
-            key: (event.key, event.value, event.reason, MARKED, event.timestamp_ms) for key, event in bad.items()
+            key: (event.key, event.value, event.reason, self.transform, event.timestamp_ms) for key, event in bad.items()
         }
         self.assert_ledger_is_true()
 
