@@ -65,7 +65,8 @@ class Pipeline:
         columns = f"{key}, _key, _value, reason, transform, epoch_ms(_timestamp)"
         quarantine = {tuple(row[:3]): row[3:] for row in self.oracle.select("quarantine", columns)}
         assert quarantine == {
-            key: (event.key, event.value, event.reason, self.transform, event.timestamp_ms) for key, event in bad.items()
+            key: (event.key, event.value, event.reason, self.transform, event.timestamp_ms)
+            for key, event in bad.items()
         }
         self.assert_ledger_is_true()
 

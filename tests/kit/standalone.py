@@ -30,7 +30,7 @@ SUBMIT = {
 
 
 class Standalone:
-    """`with Standalone(folder) as cluster:` a master that both workers have joined; gone with it, or with its parent."""
+    """`with Standalone(folder) as cluster:` a master and both workers, gone with it or with the parent."""
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder).absolute()
@@ -78,7 +78,7 @@ class Standalone:
             "SPARK_HOME": str(SPARK_HOME),
             "JAVA_HOME": jars.java_home(),
             "PYSPARK_PYTHON": sys.executable,
-            # S3A as a cluster has it: ahead of --jars, where the AWS SDK inside aws-msk-iam-auth would mix with its own.
+            # S3A comes before --jars, as on EMR: there its AWS SDK would mix with the one inside aws-msk-iam-auth.
             "SPARK_DIST_CLASSPATH": os.pathsep.join(jars.paths([f"s3-{job.LINE}"])),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self.folder),
@@ -88,8 +88,13 @@ class Standalone:
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [str(SPARK_HOME / "bin" / "spark-class"), f"{DEPLOY}.{name}", *arguments],
-                env=environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+                env=environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self.processes[process] = subprocess.Popen(
             ["sh", "-c", WATCHER, "watcher", str(process.pid)], stdin=subprocess.PIPE, start_new_session=True
         )
