@@ -5,6 +5,7 @@ Standard library only.
 
 import json
 import re
+import time
 from argparse import ArgumentTypeError
 from datetime import datetime
 from pathlib import Path
@@ -118,6 +119,8 @@ def place(text: str) -> str:
         raise ArgumentTypeError(f"{text!r} is neither s3://bucket/prefix nor a local folder")
     if bucket(text) is not None and not re.fullmatch(r"s3a?://[^/]+/.+", text):
         raise ArgumentTypeError(f"{text!r} needs a prefix below the bucket: s3://bucket/prefix")
+    if text == "/":
+        raise ArgumentTypeError("'/' is no folder of a table's own")
     if re.search(r"[\x00-\x1f?#*{}\[\]]|//", re.sub(r"^s3a?://", "", text)):
         raise ArgumentTypeError(f"{text!r} has an empty folder or one of ?#*{{}}[], which Spark takes for a pattern")
     return text
@@ -133,7 +136,7 @@ def anywhere(text: str) -> str:
 
 
 def duration(text: str) -> int:
-    found = re.fullmatch(r"(\d+)(ms|s|min|m|h)", text)
+    found = re.fullmatch(r"([0-9]{1,9})(ms|s|min|m|h)", text)
     if not found:
         raise ArgumentTypeError(f"{text!r} is not a duration: write 500ms, 60s, 5m or 1h")
     return int(found[1]) * UNITS[found[2]]
@@ -144,13 +147,13 @@ def trigger(text: str) -> int | str:
 
 
 def count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise ArgumentTypeError(f"{text!r} is not a number above 0")
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) == 0:
+        raise ArgumentTypeError(f"{text!r} is not a number above 0, of 18 digits at most")
     return int(text)
 
 
 def size(text: str) -> int:
-    found = re.fullmatch(r"(\d+)(KiB|MiB|GiB)", text)
+    found = re.fullmatch(r"([0-9]{1,9})(KiB|MiB|GiB)", text)
     if not found or int(found[1]) == 0:
         raise ArgumentTypeError(f"{text!r} is not a size: write 64MiB, 128MiB or 1GiB")
     return int(found[1]) * SIZES[found[2]]
@@ -166,6 +169,8 @@ def starting(text: str) -> str | int:
         at = None
     if at is None or at.tzinfo is None or at.timestamp() < 0:
         raise ArgumentTypeError(f"{text!r} is not earliest, latest or a time with its zone (2026-11-01T00:00:00Z)")
+    if at.timestamp() > time.time():
+        raise ArgumentTypeError(f"{text!r} is in the future")
     return int(at.timestamp() * 1000)
 
 

@@ -1,6 +1,8 @@
 """The streaming query: started, watched, started again when it dies of something that isn't ours."""
 
 import collections
+import contextlib
+import re
 import time
 from functools import partial
 
@@ -17,6 +19,7 @@ from jobs.refusals import told
 from jobs.settings import Refused
 from jobs.sink import Sink, Stopped
 from jobs.stop import Stop
+from jobs.store import FAULTS
 from jobs.writer import Fenced, Unusable
 
 # Another try would end in the same way. (What Kafka refuses now, though it was there, may pass.)
@@ -24,6 +27,7 @@ FINAL = (Fenced, Lost, Unreadable, Unusable)
 RESTARTS = 5
 WINDOW_S = 600
 LOOK_EVERY_S = 0.5
+LOOK_FOR_OTHERS_S = 10  # a driver without records to write learns only so that another has taken over
 
 
 class Exhausted(Exception):
@@ -84,17 +88,24 @@ def _started(spark: SparkSession, start: Start, transform: Transform, sink: Sink
 
 def _watch(query: StreamingQuery, sink: Sink, stop: Stop) -> None:
     """Returns when the query has ended by itself or, between two batches, because the job was asked to stop."""
+    looked = time.monotonic()
     try:
         while not query.awaitTermination(LOOK_EVERY_S):
+            idle = not query.status["isTriggerActive"]
             if stop.asked():
                 sink.stopping = True
-                if not query.status["isTriggerActive"]:
+                if idle:
                     return
+            if idle and time.monotonic() - looked > LOOK_FOR_OTHERS_S:
+                looked = time.monotonic()
+                with contextlib.suppress(*FAULTS):  # the store doesn't answer: look again later
+                    sink.writer.look()
     finally:
         query.stop()  # a batch that still runs is cancelled: two queries may never be alive in one driver
 
 
 def first_line(error: BaseException) -> str:
-    """What happened, in one line; Spark puts it behind a page of its own."""
-    text = str(error).partition("terminated with exception: ")[2] or str(error)
+    """What happened, in one line: the last cause that Java names, or what Spark puts behind a page of its own."""
+    causes = re.findall(r"^Caused by: (.+)$", str(error), re.MULTILINE)
+    text = causes[-1] if causes else str(error).partition("terminated with exception: ")[2] or str(error)
     return f"{type(error).__name__}: {text.strip().partition(chr(10))[0]}"[:500]

@@ -6,6 +6,10 @@ from jobs import ledger
 from jobs.ledger import Record, Unreadable
 from jobs.store import FAULTS, Store
 
+REMEDY = "restore it, or move the ledger away and let `spark-submit jobs/rebuild.py` make it again from the table"
+# How far back a missing record is noticed: as far as one request lists. Nothing but `last` is needed to go on.
+LOOK_BACK = 900
+
 
 class Records:
     """The folder `<state>/ledger`, for its one writer and for whoever reads it."""
@@ -21,16 +25,34 @@ class Records:
     def read(self, seq: int) -> Record:
         data = self.store.read(self._key(seq))
         if data is None:
-            raise Unreadable(f"ledger record {ledger.name(seq)} is missing in {self.state}")
-        return ledger.decoded(seq, data)
+            raise Unreadable(f"--state: ledger record {self._key(seq)} is missing; {REMEDY}")
+        try:
+            return ledger.decoded(seq, data)
+        except Unreadable as damage:
+            raise Unreadable(f"--state: {damage} in {self.state}; {REMEDY}") from None
 
     def last(self) -> Record | None:
-        """The highest record. The hint only says where to begin looking: a wrong one costs a full listing."""
+        """The highest record. The hint says where to look, and that a record had been there.
+
+        Raises `Unreadable` when that one is gone, or one of the latest is missing.
+        """
         hint = self.store.read(f"{self.state}/ledger/{ledger.HINT}") or b""
-        seqs = self._seqs(from_=int(hint)) if hint.isdigit() else []
-        seqs = seqs or self._seqs(from_=0)
-        last = ledger.last(seqs)
+        hinted = int(hint) if hint.isdigit() else -1
+        seqs = self._seqs(from_=max(hinted - LOOK_BACK, 0)) or self._seqs(from_=0)
+        try:
+            last = ledger.last(seqs)
+        except Unreadable as damage:
+            raise Unreadable(f"--state: {damage} in {self.state}; {REMEDY}") from None
+        if hinted > (-1 if last is None else last):
+            raise Unreadable(
+                f"--state: ledger record {self._key(hinted)} is missing, though {ledger.HINT!r} beside it says that it "
+                f"was there; {REMEDY}"
+            )
         return None if last is None else self.read(last)
+
+    def next_owner(self, seq: int) -> Record | None:
+        """Record `seq`, if it is there already."""
+        return self.read(seq) if self.store.exists(self._key(seq)) else None
 
     def _seqs(self, from_: int) -> list[int]:
         """The record numbers from `from_` on; none if record `from_` itself isn't there, unless it is 0."""

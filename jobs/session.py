@@ -62,6 +62,8 @@ def session(name: str) -> SparkSession:
     log4j = spark._jvm.org.apache.logging.log4j
     for name in QUERY_LOGGERS:
         log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
+    # Twice a second while a broker is away; the job says so itself.
+    log4j.core.config.Configurator.setLevel("org.apache.kafka.clients.NetworkClient", log4j.Level.ERROR)
     return spark
 
 

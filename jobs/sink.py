@@ -141,11 +141,12 @@ class Sink:
         return rows.where(F.col(REJECT).isNull()).select(*own, *PROVENANCE, *self.settings.partition_by)
 
     def _rejected(self, rows: DataFrame) -> DataFrame:
+        day = utc_day(rows.drop(EVENT_TIME))
         return rows.where(F.col(REJECT).isNotNull()).select(
             *ENVELOPE,
             F.col(REJECT).alias("reason"),
             F.lit(self.settings.transform).alias("transform"),
-            utc_day(rows.drop(EVENT_TIME)).alias("dt"),
+            F.when(day.rlike("^[0-9]{4}-"), day).alias("dt"),  # no day that a reader couldn't take for a date
         )
 
     def _write(self, rows: DataFrame, folder: str, partition_by: tuple[str, ...]) -> None:
@@ -180,6 +181,7 @@ class Sink:
         staged = {root: sum(file.rows for file in found) for root, found in files.items()}
         expected = {"table": counts["in"] - counts["rejected"], "quarantine": counts["rejected"]}
         if staged != expected or counts["in"] > size:
+            self.writer.look()  # who takes over removes what others have staged
             raise OSError(
                 f"rows staged: {staged}, rows counted: {expected}, offsets: {size}; the batch is not committed"
             )

@@ -15,12 +15,11 @@ from jobs import flags, ledger, offsets
 from jobs.ledger import Batch, Claim, File, Gap, Record
 from jobs.offsets import Ids, Positions, Start
 from jobs.records import Records
-from jobs.store import REQUESTS_AT_ONCE, Store
+from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store
 
 # Where to go on: from the table's positions (none for a new table) and its topics' ids.
 Resume = Callable[[Positions | None, Ids], Start]
 
-HINT_EVERY = 10  # records
 PROBE = "-probe"
 
 
@@ -58,6 +57,7 @@ class Writer:
 
     def prove(self) -> None:
         """The store refuses a second create of one key and can publish what is staged; raises `Unusable` otherwise."""
+        self._reach()
         for name in ("table", "quarantine"):
             if not self.store.reaches(self.places.state, getattr(self.places, name)):
                 raise Unusable(f"--{name}: {getattr(self.places, name)} is not on the file system of --state "
@@ -74,6 +74,13 @@ class Writer:
                 f"--state: the store of {self.places.state} lets an object be created twice, so two drivers could both "
                 "commit one batch; use a store that honours If-None-Match, such as Amazon S3"
             )
+
+    def _reach(self) -> None:
+        for name, place in dataclasses.asdict(self.places).items():
+            try:
+                self.store.exists(f"{place}/")
+            except FAULTS as error:
+                raise OSError(f"--{name}: {place} can't be used: {' '.join(str(error).split())}") from error
 
     def claim(self, resume: Resume) -> Start:
         """This driver is the only one that can commit, and what was committed before is published; where it goes on."""
@@ -141,9 +148,14 @@ class Writer:
             self.store.delete(f"{self.places.state}/{batch.staging}")
             raise self._fenced(self.records.read(batch.seq))
         self.last_batch = batch
-        if batch.seq % HINT_EVERY == 0:
-            self.records.hint(self.seq)
+        self.records.hint(self.seq)
         return batch
+
+    def look(self) -> None:
+        """Raises `Fenced` when another driver has taken the ledger over."""
+        after = self.records.next_owner(self.seq + 1)
+        if after and after.writer != self.id:
+            raise self._fenced(after)
 
     def publish(self, batch: Batch) -> None:
         """Every file of `batch` is at its final key and its staging is gone; raises `Unusable` if a file is nowhere."""

@@ -14,7 +14,7 @@ MIB = 2**20
 
 def sink(*flags: str, last=None) -> Sink:
     base = ["--bootstrap-servers", "b:9092", "--topics", "t", "--transform", "t:t", "--table", "/tmp/table"]
-    return Sink(SimpleNamespace(last_batch=last), "print", parse([*base, *flags]), None, None)
+    return Sink(SimpleNamespace(last_batch=last, look=lambda: None), "print", parse([*base, *flags]), None, None)
 
 
 def weighed(rows: int, bytes: int):

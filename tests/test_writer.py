@@ -255,8 +255,27 @@ def test_the_state_of_another_table_is_refused():
     spelled_otherwise.claim(on)
 
 
-@pytest.mark.parametrize("hint", [None, b"", b"7", b"900", b"not a number"])
-def test_a_hint_that_is_missing_or_wrong_changes_nothing(hint):
+def test_a_lost_last_record_is_named():
+    store = Memory()
+    driver = claimed(store)
+    driver.publish(ingest(driver, 3))
+    store.discard(f"{PLACES.state}/ledger/{ledger.name(driver.seq)}")
+    with pytest.raises(Unreadable, match=r"000000000001\.json is missing, though 'latest' .*rebuild"):
+        claimed(store)
+
+
+def test_an_idle_driver_finds_out_that_another_took_over():
+    store = Memory()
+    first = claimed(store, "app-1")
+    first.look()
+    second = claimed(store, "app-2")
+    second.look()
+    with pytest.raises(Fenced, match="app-2"):
+        first.look()
+
+
+@pytest.mark.parametrize("hint", [None, b"", b"7", b"not a number"])
+def test_a_hint_that_is_missing_or_old_changes_nothing(hint):
     store = Memory()
     for upto in range(1, END):
         driver = claimed(store)

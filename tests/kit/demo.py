@@ -7,6 +7,7 @@ python -m tests.kit.demo --send 1000 --to HOST:PORT
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--send", type=int, metavar="N", help="only send N events to the broker that --keep left up")
     parser.add_argument("--to", metavar="HOST:PORT")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what it made is removed then too
     if asked.send:
         broker = Broker(tempfile.gettempdir())
         broker.bootstrap = asked.to
@@ -116,9 +118,10 @@ def lines(process: subprocess.Popen, log: Path, position: int = 0) -> Iterator[d
                 time.sleep(0.2)
             elif text.startswith('{"batch"'):
                 line = json.loads(text)
+                lag = "?" if line["lag"] is None else f"{sum(line['lag'].values()):,}"
                 shown = (
                     f"batch {line['batch']}: {line['rows_written']:,} rows written, {line['rows_rejected']} rejected, "
-                    f"{line['files']} files, lag {sum((line['lag'] or {}).values()):,}"
+                    f"{line['files']} files, lag {lag}"
                 )
                 live(f"{time.monotonic() - begin:4.0f} s  {shown}", end="\n")
                 yield line
