@@ -24,6 +24,12 @@ replay: setup    ## reads a range of topics, or a quarantine, once more into ano
 rebuild: setup   ## makes a lost ledger again from its table: make rebuild ARGS="--table …"
 	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path s3-$(SPARK)) jobs/rebuild.py $(ARGS)
 
+emr: setup       ## packages, renders, submits, watches and stops the job on EMR: make emr ARGS="--help"
+	@$(JAVA) python -m emr $(ARGS)
+
+package: setup   ## makes the files that a cluster needs, in dist/: make package ARGS="--to s3://…"
+	@$(JAVA) python -m emr package $(ARGS)
+
 test:            ## every test on both Spark lines (T=sink: only tests/test_sink.py; LINES=4.1: only that line)
 	@$(foreach line,$(LINES),$(MAKE) --no-print-directory test-line SPARK=$(line) &&) true
 LINES ?= 4.1 3.5
@@ -39,7 +45,7 @@ fmt: setup       ## formats the code
 	ruff check --fix . && ruff format .
 
 clean:           ## removes what setup, tests and runs made
-	rm -rf .venv .venv-* .jars .pytest_cache .ruff_cache .hypothesis *.egg-info spark-warehouse artifacts
+	rm -rf .venv .venv-* .jars .pytest_cache .ruff_cache .hypothesis *.egg-info dist spark-warehouse artifacts
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.ready: setup.py emr/jars.lock
@@ -50,4 +56,4 @@ $(VENV)/.ready: setup.py emr/jars.lock
 	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
 	@touch $@
 
-.PHONY: help setup demo run replay rebuild test test-line lint fmt clean
+.PHONY: help setup demo run replay rebuild emr package test test-line lint fmt clean

@@ -9,7 +9,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=["emr", "jobs", "transforms"],
-    package_data={"emr": ["jars.lock"]},
+    package_data={"emr": ["jars.lock", "log4j2.properties", "driver-pod.yaml"]},
     install_requires=["boto3==1.44.5"],
     extras_require={
         "spark35": ["pyspark==3.5.7"],

@@ -1,15 +1,19 @@
 """`python -m emr VERB …`: each verb is a module with `add_flags`, which fills its parser, and `run`, which does it.
 
-Exit codes: what `run` gives; 2 when a flag is wrong, which one line says.
+What stands after `--` are the flags of the job itself, `asked.ingest`.
+
+Exit codes: what `run` gives; 1 when something didn't work, 2 when a flag is wrong, which one line says.
 """
 
 import sys
 
-from emr import policy
+from emr import package, policy, render
+from emr.aws import Failed
+from emr.jars import JarsError
 from jobs.arguments import Parser
 from jobs.settings import Refused
 
-VERBS = {"policy": policy}
+VERBS = {"package": package, "render": render, "policy": policy}
 
 
 def main(arguments: list[str]) -> int:
@@ -19,12 +23,17 @@ def main(arguments: list[str]) -> int:
     for name, verb in VERBS.items():
         summary = verb.__doc__.partition("\n")[0]
         verb.add_flags(verbs.add_parser(name, allow_abbrev=False, help=summary, description=summary))
+    end = arguments.index("--") if "--" in arguments else len(arguments)
     try:
-        asked = parser.parse_args(arguments)
+        asked = parser.parse_args(arguments[:end])
+        asked.ingest = arguments[end + 1 :]
         return VERBS[asked.verb].run(asked)
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 2
+    except (Failed, JarsError) as failed:
+        print(failed, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

