@@ -23,6 +23,7 @@ ONCE = (
     "requests",
     "store",
     "writer",
+    "yarn",
 )
 collect_ignore = [] if LINE == "4.1" else [f"test_{name}.py" for name in ONCE]
 

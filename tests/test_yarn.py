@@ -2,19 +2,19 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from jobs.ledger import Claim
 from tests.kit.job import ROOT, kill
 from tests.kit.pipeline import Pipeline
 from tests.kit.yarn import Yarn
-from tests.test_ingest import complete, ends, wait_until
+from tests.test_ingest import complete, wait_until
 
-RELEASE = "emr-spark-8.1.0"
+RELEASE = ("--release", "emr-spark-8.1.0")
 
 
 @pytest.fixture
@@ -23,40 +23,45 @@ def yarn(folder, s3):
         yield yarn
 
 
-def emr(*words: str, environment) -> str:
-    """What `python -m emr …` says on its standard output."""
+def emr(yarn: Yarn, *words: str) -> str:
+    """What `python -m emr …` prints on a machine of the cluster."""
     command = [sys.executable, "-m", "emr", *words]
-    return subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return subprocess.run(command, cwd=ROOT, env=yarn.environment, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def test_the_rendered_step_runs_survives_its_driver_and_stops_when_asked(folder, broker, s3, yarn):
-    """One application; its first driver is killed with -9 in mid-batch, its second ends by the marker."""
+def step(yarn: Yarn, flags: list[str]) -> list[str]:
+    """What the rendered step has EMR run; its files are on S3."""
+    place = f"s3://{yarn.s3.bucket}/code"
+    artefacts = emr(yarn, "package", *RELEASE, "--dist", str(yarn.folder / "dist"), "--to", place).strip()
+    where = ("--artefacts", artefacts, "--region", yarn.environment["AWS_REGION"])
+    request = json.loads(emr(yarn, "render", "ec2-step", *RELEASE, *where, "--size", "xs", "--", *flags))
+    return request["Steps"][0]["HadoopJarStep"]["Args"]
+
+
+def test_the_rendered_step_survives_its_driver_and_ends_when_asked(folder, broker, s3, yarn):
+    """The driver is killed with -9 in mid-batch, YARN starts another, and the marker ends that one well."""
     pipeline = Pipeline(folder, broker, s3, transform="transforms.raw:raw")
     pipeline.send(300)
-    packaged = ("package", "--release", RELEASE, "--dist", str(folder / "dist"), "--to", f"s3://{s3.bucket}/code")
-    artefacts = emr(*packaged, environment=yarn.environment).strip()
-    flags = [*pipeline.job.flags, "--trigger", "1s"]
-    rendered = emr("render", "ec2-step", "--release", RELEASE, "--artefacts", artefacts, "--region", "us-east-1",
-                   "--size", "xs", "--", *flags, environment=yarn.environment)  # fmt: skip
-    (step,) = json.loads(rendered)["Steps"]
-    arguments = step["HadoopJarStep"]["Args"]
-    log = pipeline.job.log.open("wb")
-    path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
-    submit = subprocess.Popen(arguments, env=yarn.environment | {"PATH": path}, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+    arguments = step(yarn, [*pipeline.job.flags, "--trigger", "1s"])
+    submitted = yarn.submit(arguments)
     try:
         with pipeline.oracle.watch():
-            wait_until(complete(pipeline), pipeline.job)
+            wait_until(complete(pipeline), yarn)
             (first,) = yarn.masters()
             pipeline.send(300)
-            wait_until(lambda: pipeline.oracle.store.folders(f"{pipeline.state}/staging"), pipeline.job)
+            wait_until(lambda: pipeline.oracle.store.folders(f"{pipeline.state}/staging"), yarn)
             os.kill(yarn.process(first), signal.SIGKILL)
             pipeline.send(300)
-            wait_until(complete(pipeline), pipeline.job)
+            wait_until(complete(pipeline), yarn)
             pipeline.oracle.store.replace(f"{pipeline.state}/stop", b"")
-            assert ends(submit, pipeline.job) == 0, yarn.said()
+            wait_until(lambda: submitted.poll() is not None, yarn)
     finally:
-        kill(submit)
-    assert yarn.succeeded() == 1
-    assert len(yarn.masters()) == 2
+        kill(submitted)
+    assert submitted.returncode == 0 and yarn.succeeded() == 1, yarn.said()
+    assert len(yarn.masters()) == len({claim.writer for claim in pipeline.records() if isinstance(claim, Claim)}) == 2
     pipeline.oracle.assert_exactly(pipeline.sent)
+    table = {
+        tuple(row[:3]): row[3:] for row in pipeline.oracle.select("table", "_topic, _partition, _offset, key, value")
+    }
+    assert table == {at: (event.key, event.value) for at, event in pipeline.sent.items()}
     pipeline.assert_ledger_is_true()

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 import venv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -72,6 +72,7 @@ class Yarn:
             "SPARK_CONF_DIR": str(self.conf),
             "SPARK_DIST_CLASSPATH": os.pathsep.join(jars.paths([f"s3-{job.LINE}"])),
             "SPARK_LOCAL_IP": "127.0.0.1",
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
 
     def __enter__(self) -> "Yarn":
@@ -94,6 +95,14 @@ class Yarn:
 
     def __exit__(self, *raised) -> None:
         self.watcher.communicate(b"over\n")
+
+    def submit(self, arguments: Sequence[str]) -> subprocess.Popen:
+        """What EMR's command-runner does with a step: the command runs on a machine of the cluster."""
+        with (self.folder / "step.log").open("wb") as log:
+            return subprocess.Popen(
+                arguments, env=self.environment, cwd=self.folder,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
 
     def masters(self) -> list[str]:
         """The application masters so far, each by its container: of every attempt the first."""
