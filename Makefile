@@ -18,6 +18,9 @@ demo: setup      ## 200,000 events through a real broker and the real job, kille
 run: setup       ## runs the job on a local master: make run ARGS="--bootstrap-servers … --topics … --table …"
 	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path kafka-$(SPARK) s3-$(SPARK)) jobs/ingest.py $(ARGS)
 
+check: setup     ## says what would keep the job from running, with the flags of `run`: make check ARGS="…"
+	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path kafka-$(SPARK) s3-$(SPARK)) jobs/check.py $(ARGS)
+
 replay: setup    ## reads a range of topics, or a quarantine, once more into another table: make replay ARGS="…"
 	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path kafka-$(SPARK) s3-$(SPARK)) jobs/replay.py $(ARGS)
 
@@ -36,7 +39,7 @@ LINES ?= 4.1 3.5
 
 test-line: setup
 	@echo "== Spark $(SPARK)"
-	@$(JAVA) python -m pytest -n 2 $(if $(T),tests/test_$(T).py)
+	@$(JAVA) python -m pytest -n 3 $(if $(T),tests/test_$(T).py)
 
 lint: setup      ## checks style and imports
 	ruff check . && ruff format --check .
@@ -56,4 +59,4 @@ $(VENV)/.ready: setup.py emr/jars.lock
 	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
 	@touch $@
 
-.PHONY: help setup demo run replay rebuild emr package test test-line lint fmt clean
+.PHONY: help setup demo run check replay rebuild emr package test test-line lint fmt clean

@@ -7,13 +7,22 @@ Exit codes: what `run` gives; 1 when something didn't work, 2 when a flag is wro
 
 import sys
 
-from emr import package, policy, render
+from emr import logs, package, policy, render, status, stop, submit, upgrade
 from emr.aws import Failed
 from emr.jars import JarsError
 from jobs.arguments import Parser
 from jobs.settings import Refused
 
-VERBS = {"package": package, "render": render, "policy": policy}
+VERBS = {
+    "package": package,
+    "render": render,
+    "submit": submit,
+    "status": status,
+    "logs": logs,
+    "stop": stop,
+    "upgrade": upgrade,
+    "policy": policy,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -17,7 +17,7 @@ from jobs.settings import Refused
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("jobs", "transforms")
-ENTRIES = ("ingest.py", "replay.py", "rebuild.py")
+ENTRIES = ("ingest.py", "check.py", "replay.py", "rebuild.py")
 CODE, LIBRARIES, LOGGING, POD = "code.zip", "libraries.zip", "log4j2.properties", "driver-pod.yaml"
 # boto3 and all it needs, and what the job asks AWS for. botocore opens its service models as files, which it can't do
 # inside of a zip: so this archive is one that Spark unpacks.

@@ -2,10 +2,13 @@
 
 import contextlib
 import hashlib
+import os
 from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 FAULTS = (BotoCoreError, ClientError)
@@ -15,8 +18,15 @@ class Failed(Exception):
     """What AWS didn't do, in one line."""
 
 
-def client(service: str):
-    return boto3.client(service)
+def client(service: str, region: str | None = None):
+    """A client in that region, or where boto3's own settings and AWS_REGION, which boto3 does not read, say."""
+    region = region or boto3.Session().region_name or os.environ.get("AWS_REGION")
+    return boto3.client(service, region_name=region)
+
+
+def call(client, operation: str, request: dict) -> dict:
+    """AWS's answer to a request by the name of its operation."""
+    return getattr(client, xform_name(operation))(**request)
 
 
 @contextlib.contextmanager
@@ -54,3 +64,27 @@ def upload(path: Path, uri: str) -> None:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("412", "PreconditionFailed"):
                 raise
+
+
+def write(uri: str, data: bytes) -> None:
+    with doing(f"writing {uri}"):
+        client("s3").put_object(**split(uri), Body=data)
+
+
+def read(uri: str) -> bytes:
+    with doing(f"reading {uri}"):
+        return client("s3").get_object(**split(uri))["Body"].read()
+
+
+def delete(uri: str) -> None:
+    with doing(f"deleting {uri}"):
+        client("s3").delete_object(**split(uri))
+
+
+def listed(uri: str) -> Iterator[str]:
+    """Every object whose URI begins so."""
+    at = split(uri)
+    with doing(f"listing {uri}"):
+        pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=at["Bucket"], Prefix=at["Key"])
+        for page in pages:
+            yield from (f"s3://{at['Bucket']}/{item['Key']}" for item in page.get("Contents", []))

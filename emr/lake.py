@@ -36,13 +36,26 @@ def rights(settings: Settings, partition: str) -> list[dict]:
     ]
 
 
-def lists(prefixes: list[str], partition: str) -> list[dict]:
+def around(code: str, logs: str, partition: str) -> list[dict]:
+    """What the platform does with the job's role, where the places are said: it reads the code and writes logs."""
+    found = []
+    if code:
+        found.append(allow("ReadTheCode", ["s3:GetObject"], f"arn:{partition}:s3:::{path(code)}/*"))
+    if logs:
+        found += lists([f"{logs}/*"], partition, "ListLogs")
+        found.append(allow("WriteLogs", ["s3:PutObject"], f"arn:{partition}:s3:::{path(logs)}/*"))
+    return found
+
+
+def lists(prefixes: list[str], partition: str, sid: str = "List") -> list[dict]:
     """A statement for each bucket: who may not list a key is told 403 when it is absent, and the job needs the 404."""
     buckets: dict[str, list[str]] = {}
     for bucket, _, key in (path(prefix).partition("/") for prefix in prefixes):
         buckets.setdefault(bucket, []).append(key)
     return [
-        allow(f"List{number}", ["s3:ListBucket"], f"arn:{partition}:s3:::{bucket}", {"StringLike": {"s3:prefix": keys}})
+        allow(
+            f"{sid}{number}", ["s3:ListBucket"], f"arn:{partition}:s3:::{bucket}", {"StringLike": {"s3:prefix": keys}}
+        )
         for number, (bucket, keys) in enumerate(buckets.items(), start=1)
     ]
 

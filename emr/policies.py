@@ -6,7 +6,7 @@ An action's resources are those of AWS's service authorization reference; where 
 import dataclasses
 import re
 
-from emr import lake
+from emr import lake, platforms
 from emr.arns import DNS, Cluster, Role, Secret
 from emr.lake import allow
 from jobs import flags
@@ -38,6 +38,9 @@ class Asked:
     role_external_id: str = ""
     group_prefix: str = "floodmark"
     consumer_group: str = ""
+    application: str = ""  # of EMR Serverless, by its ARN
+    code: str = ""  # where `package --to` put the files
+    log_uri: str = ""
 
     def __post_init__(self):
         for topic in self.topics:
@@ -131,7 +134,7 @@ def _lake(asked: Asked) -> list[dict]:
     if not flags.bucket(settings.table):
         raise Refused("--table", f"{settings.table} is a local folder; IAM knows only s3://bucket/prefix")
     partition = next((one.partition for one in (asked.cluster, asked.job_role) if one), "aws")
-    return lake.rights(settings, partition)
+    return lake.rights(settings, partition) + lake.around(asked.code, asked.log_uri, partition)
 
 
 def _reads(asked: Asked) -> list[dict]:
@@ -188,4 +191,5 @@ DOCUMENTS = {
     "trust": trust,
     "cluster-policy": cluster_policy,
     "vpc-connection": vpc_connection,
+    **platforms.DOCUMENTS,
 }

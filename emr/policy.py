@@ -4,12 +4,16 @@ import argparse
 import json
 import sys
 
-from emr import arns, policies
+from emr import arns, platforms, policies
 from jobs import flags
 from jobs.settings import Refused
 
 # What AWS takes of each document, blanks not counted: inline policies of a role, a trust policy, a cluster policy.
-LARGEST = {"job-role": 10_240, "msk-role": 10_240, "trust": 2_048, "cluster-policy": 20_480, "vpc-connection": 6_144}
+LARGEST = {
+    **{"job-role": 10_240, "msk-role": 10_240, "trust": 2_048, "cluster-policy": 20_480, "vpc-connection": 6_144},
+    **dict.fromkeys(("trust-ec2", "trust-eks", "trust-serverless", "trust-scheduler"), 2_048),
+    "scheduler-role": 10_240,
+}
 MANAGED = 6_144
 
 
@@ -32,6 +36,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--role-external-id", type=arns.external_id, metavar="ID")
     add("--group-prefix", type=arns.group, metavar="NAME", help="default: floodmark")
     add("--consumer-group", type=arns.group, metavar="NAME")
+    add("--application-arn", type=platforms.application, metavar="ARN", dest="application", help="of EMR Serverless")
+    add("--code", type=flags.place, metavar="URI", help="where `package --to` put the files")
+    add("--log-uri", type=flags.place, metavar="URI", help="where the platform writes logs with the job's role")
 
 
 def run(asked: argparse.Namespace) -> int:

@@ -9,9 +9,9 @@ from jobs import auth, flags
 from jobs.settings import JSON_RECORDS, Refused, Settings
 
 
-def parse(argv: list[str]) -> Settings:
+def parse(argv: list[str], program: str = "ingest.py") -> Settings:
     """The settings that `argv` asks for; raises `Refused` with one line that names the flag."""
-    return parsed(parser("ingest.py", "Kafka topics to Parquet, exactly once."), Settings, argv)
+    return parsed(parser(program, "Kafka topics to Parquet, exactly once."), Settings, argv)
 
 
 def parsed(parser: argparse.ArgumentParser, kind: type[Settings], argv: list[str]) -> Settings:

@@ -4,14 +4,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from py4j.protocol import Py4JJavaError
+from pyspark import __version__ as version
 from pyspark.sql import SparkSession
 
 from jobs.offsets import Held, Ids, Positions
-from jobs.refusals import refusal
+from jobs.refusals import causes, refusal
 from jobs.settings import Refused, Settings
 
 TIMEOUT_MS = 30_000
 EXTRA_MS = 5_000  # for what a batch could do without
+NO_CLASSES = (
+    "Kafka's classes are missing: run it by `make`, by spark-submit --jars $(python -m emr.jars path kafka-{line} "
+    "s3-{line}), or with these in PYSPARK_SUBMIT_ARGS='--jars … pyspark-shell'"
+).format(line=".".join(version.split(".")[:2]))
+GROUP = "it needs READ on that group where ACLs decide, kafka-cluster:AlterGroup and DescribeGroup where IAM does"
 UNKNOWN_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # what the client says of a broker older than Kafka 2.8
 
 
@@ -35,8 +41,7 @@ class Brokers:
         try:
             yield
         except TypeError:
-            why = "Kafka's classes are missing: name the connector's jars, as `make run` does"
-            raise Refused("--jars", why) from None
+            raise Refused("--jars", NO_CLASSES) from None
         except Py4JJavaError as error:
             raise refusal(self.settings, error.java_exception, self.connection["bootstrap.servers"]) from None
 
@@ -49,6 +54,16 @@ class Brokers:
             end=self.offsets(partitions, "latest", "read_uncommitted"),  # an open transaction is no loss
             ids={topic: known_id(info) for topic, info in described.items()},
         )
+
+    def leaders(self, topics: Iterable[str]) -> dict[str, list[str]]:
+        """HOST:PORT of the broker that each partition is read from, with its partitions; empty where it has none."""
+        found: dict[str, list[str]] = {}
+        for topic, info in self._described(topics).items():
+            for p in info.partitions():
+                leader = p.leader()
+                at = "" if leader is None or leader.isEmpty() else f"{leader.host()}:{leader.port()}"
+                found.setdefault(at, []).append(f"{topic}-{p.partition()}")
+        return found
 
     def ids(self, topics: Iterable[str]) -> Ids:
         return {topic: known_id(info) for topic, info in self._described(topics).items()}
@@ -103,6 +118,22 @@ class Brokers:
         options = kafka.clients.admin.AlterConsumerGroupOffsetsOptions().timeoutMs(EXTRA_MS)
         with self._asked():
             self.client.alterConsumerGroupOffsets(group, offsets, options).all().get()
+
+    def members(self, group: str) -> int:
+        """How many clients read as this consumer group, whose offsets may be looked at."""
+        wanted = self.jvm.java.util.ArrayList()
+        wanted.add(group)
+        with self._asked():
+            try:
+                self.client.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get()
+                return self.client.describeConsumerGroups(wanted).all().get()[group].members().size()
+            except Py4JJavaError as error:
+                kinds = {kind for kind, _ in causes(error.java_exception)}
+                if "GroupIdNotFoundException" in kinds:
+                    return 0  # it comes up with the first commit
+                if "GroupAuthorizationException" in kinds:
+                    raise Refused("--consumer-group", f"the principal may not use {group}; {GROUP}") from None
+                raise
 
     def _listed(self, partitions: Mapping[str, list[int]], at: str | int, isolation: str) -> Positions:
         kafka = self.jvm.org.apache.kafka

@@ -68,6 +68,22 @@ def read(spark: SparkSession, uri: str) -> str:
         stream.close()
 
 
+def prove(spark: SparkSession, folder: str) -> None:
+    """Spark can write a file below `folder`, move, read and delete it, as it does in a checkpoint; it is gone."""
+    (half, configuration), (whole, _) = (_path(spark, f"{folder}/{name}") for name in ("half", "whole"))
+    files = whole.getFileSystem(configuration)
+    stream = files.create(half, False)
+    stream.write(b"probe")
+    stream.close()
+    if not files.rename(half, whole) or read(spark, f"{folder}/whole") != "probe" or not files.delete(whole, False):
+        raise OSError(f"{folder}: what Spark writes there it can't move, read or delete")
+
+
+def remove(spark: SparkSession, folder: str) -> None:
+    path, configuration = _path(spark, folder)
+    path.getFileSystem(configuration).delete(path, True)
+
+
 def rows(spark: SparkSession, uri: str) -> int:
     """The rows of a Parquet file by its footer: proof that the file can be opened."""
     parquet = spark._jvm.org.apache.parquet.hadoop

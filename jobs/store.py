@@ -94,6 +94,14 @@ class Local:
             file.unlink(missing_ok=True)
             link.unlink(missing_ok=True)
 
+    def admits(self, uri: str) -> None:
+        """A file could be written there: its folder, or the nearest one above, takes one, which nobody sees."""
+        file = _above(uri) / f".{uuid.uuid4().hex}"
+        try:
+            file.touch()
+        finally:
+            file.unlink(missing_ok=True)
+
     def copy(self, source: str, target: str, size: int) -> bool:
         """Whether `target` exists now; never replaces it. False: the source is gone."""
         Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -202,6 +210,11 @@ class S3:
     def reaches(self, source: str, target: str) -> bool:
         return True
 
+    def admits(self, uri: str) -> None:
+        """An object could be written there: an upload is begun, which takes the same right, and given up unseen."""
+        upload = self.client.create_multipart_upload(**_at(uri))["UploadId"]
+        self.client.abort_multipart_upload(**_at(uri), UploadId=upload)
+
     def copy(self, source: str, target: str, size: int) -> bool:
         """Whether `target` exists now; a store that can't be asked not to replaces it. False: the source is gone."""
         try:
@@ -243,7 +256,8 @@ class S3:
             return
         failed = self.client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get("Errors")
         if failed:
-            raise OSError(f"s3://{bucket}/{failed[0]['Key']} can't be deleted: {failed[0].get('Message')}")
+            why = failed[0].get("Message") or failed[0].get("Code")
+            raise OSError(f"s3://{bucket}/{failed[0]['Key']} can't be deleted: {why}")
 
 
 def _at(uri: str) -> dict[str, str]:

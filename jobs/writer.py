@@ -56,31 +56,40 @@ class Writer:
         self.last_batch: Batch | None = None
 
     def prove(self) -> None:
-        """The store refuses a second create of one key and can publish what is staged; raises `Unusable` otherwise."""
-        self._reach()
-        for name in ("table", "quarantine"):
-            if not self.store.reaches(self.places.state, getattr(self.places, name)):
-                raise Unusable(f"--{name}: {getattr(self.places, name)} is not on the file system of --state "
-                               f"{self.places.state}, so files can't appear there in one step")  # fmt: skip
-        folder = f"{self.places.state}/staging/{self.id}{PROBE}"
-        probe = f"{folder}/object"
-        try:
-            kept = self.store.create(probe, b"first") and not self.store.create(probe, b"second")
-            kept = kept and self.store.read(probe) == b"first"
-        finally:
-            self.store.delete(folder)
-        if not kept:
-            raise Unusable(
-                f"--state: the store of {self.places.state} lets an object be created twice, so two drivers could both "
-                "commit one batch; use a store that honours If-None-Match, such as Amazon S3"
-            )
+        """The store can publish what is staged and refuses a second create of one key; raises `Unusable` otherwise."""
+        self.reach()
+        self.create_once()
 
-    def _reach(self) -> None:
+    def reach(self) -> None:
+        """Files that are staged in the state can appear in table and quarantine."""
         for name, place in dataclasses.asdict(self.places).items():
             try:
                 self.store.exists(f"{place}/")
             except FAULTS as error:
                 raise OSError(f"--{name}: {place} can't be used: {' '.join(str(error).split())}") from error
+        for name in ("table", "quarantine"):
+            if not self.store.reaches(self.places.state, getattr(self.places, name)):
+                raise Unusable(f"--{name}: {getattr(self.places, name)} is not on the file system of --state "
+                               f"{self.places.state}, so files can't appear there in one step")  # fmt: skip
+
+    @property
+    def probe(self) -> str:
+        """A folder for what is tried and taken away again; other drivers leave it alone."""
+        return f"{self.places.state}/staging/{self.id}{PROBE}"
+
+    def create_once(self) -> None:
+        """Of two creates of one key the store refuses the second."""
+        probe = f"{self.probe}/object"
+        try:
+            kept = self.store.create(probe, b"first") and not self.store.create(probe, b"second")
+            kept = kept and self.store.read(probe) == b"first"
+        finally:
+            self.store.delete(self.probe)
+        if not kept:
+            raise Unusable(
+                f"--state: the store of {self.places.state} lets an object be created twice, so two drivers could both "
+                "commit one batch; use a store that honours If-None-Match, such as Amazon S3"
+            )
 
     def claim(self, resume: Resume) -> Start:
         """This driver is the only one that can commit, and what was committed before is published; where it goes on."""
@@ -99,6 +108,17 @@ class Writer:
                 break
         self._remove(left_over)
         return start
+
+    def found(self) -> Record | None:
+        """The ledger's last record, if a claim could follow it now; raises what `claim` would, and writes nothing."""
+        last = self.records.last()
+        if last is None and self._orphaned():
+            return self.found()
+        if last:
+            self._refuse_other_places(last)
+        if isinstance(last, Batch):
+            self._copy(last, lambda staged, target, _: self.store.exists(target) or self.store.exists(staged))
+        return last
 
     def begin(self, start: Start) -> bool:
         """Whether the next record is this writer's claim, made now; one with missing offsets is a gap."""

@@ -24,7 +24,7 @@ ACCESS_LOG = "transforms.access_log:access_log"
 one_line_is_enough = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
 
 
-def wait_until(true, job, patience: float = 120) -> None:
+def wait_until(true, job, patience: float = 300) -> None:
     """Returns once `true()`; the job's own words are the message when it never is."""
     end = time.monotonic() + patience
     while not true():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -55,6 +56,21 @@ def test_the_bytes_are_the_same_whenever_they_are_made(tmp_path, jar):
     assert first == second
     for name, digest in first.items():
         assert hashlib.sha256((tmp_path / "b" / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_zip_depends_on_nothing_but_names_and_bytes(tmp_path):
+    zips = []
+    for number, names in enumerate((["b.py", "a.py"], ["a.py", "b.py"])):
+        files = {}
+        for name in names:
+            files[name] = tmp_path / str(number) / name
+            files[name].parent.mkdir(exist_ok=True)
+            files[name].write_text(name)
+            os.utime(files[name], (10**9 * (number + 1),) * 2)
+            files[name].chmod(0o700 if number else 0o644)
+        artefacts.zipped(tmp_path / "zip", files)
+        zips.append((tmp_path / "zip").read_bytes())
+    assert zips[0] == zips[1]
 
 
 def test_the_code_is_jobs_and_transforms_and_nothing_else(tmp_path, jar):

@@ -12,10 +12,12 @@ from tests.kit.iam import OPERATORS, allowed, listed
 
 CLUSTER = "arn:aws:kafka:eu-west-1:111122223333:cluster/logs/de8982fa-8222-4e87-8b20-9bf3cdfa1521-2"
 JOB = "arn:aws:iam::444455556666:role/emr/job"
+APPLICATION = "arn:aws:emr-serverless:eu-west-1:444455556666:/applications/00fabc"
 READER = "arn:aws:iam::111122223333:role/reader"
 SECRET = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:orders-a1B2c3"
 TOPIC, GROUP = (CLUSTER.replace(":cluster/", f":{kind}/") for kind in ("topic", "group"))
-BASE = ("--cluster-arn", CLUSTER, "--job-role-arn", JOB, "--topics", "orders,clicks", "--table", "s3://lake/logs")
+EMR = ("--application-arn", APPLICATION, "--code", "s3://code/floodmark", "--log-uri", "s3://emr-logs/floodmark")
+BASE = ("--cluster-arn", CLUSTER, "--job-role-arn", JOB, "--topics", "orders,clicks", "--table", "s3://lake/logs", *EMR)
 ASSUMED = ("--role-arn", READER, "--role-external-id", "floodmark-orders")
 FLAGS = {
     "private": BASE,
@@ -40,7 +42,8 @@ def printed(capsys):
     return of
 
 
-ELEMENTS = {"trust": ["Principal"], "cluster-policy": ["Principal", "Resource"]}
+TRUSTS = ("trust", "trust-ec2", "trust-eks", "trust-serverless", "trust-scheduler")
+ELEMENTS = {**{name: ["Principal"] for name in TRUSTS}, "cluster-policy": ["Principal", "Resource"]}
 
 
 def faults(document: dict, kind: str) -> list[str]:
@@ -319,3 +322,30 @@ def test_a_mistake_is_one_line_that_names_the_flag(arguments, said, capsys):
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith(said)
+
+
+def test_a_platform_may_be_the_jobs_role_for_the_jobs_own_account_only(printed):
+    for document in TRUSTS[2:]:
+        (statement,) = printed(document, *BASE)["Statement"]
+        found = statement["Condition"]["StringEquals"]
+        assert found["aws:SourceAccount"] == "444455556666"
+        assert found.get("aws:SourceArn") == (APPLICATION if document == "trust-serverless" else None)
+    assert printed("trust-ec2", *BASE)["Statement"][0]["Principal"] == {"Service": "ec2.amazonaws.com"}
+
+
+def test_a_schedule_may_start_runs_of_one_application_with_one_role(printed):
+    policy = printed("scheduler-role", *BASE)
+    assert allowed(policy, "emr-serverless:StartJobRun", APPLICATION)
+    assert not allowed(policy, "emr-serverless:StartJobRun", APPLICATION.replace("00fabc", "00fxyz"))
+    assert not allowed(policy, "iam:PassRole", JOB, iam_PassedToService="ec2.amazonaws.com")
+    assert not allowed(policy, "emr-serverless:CancelJobRun", APPLICATION)
+
+
+def test_the_job_reads_code_and_writes_logs_where_these_are_said_and_deletes_neither(printed):
+    policy = printed("job-role", *BASE)
+    assert allowed(policy, "s3:GetObject", "arn:aws:s3:::code/floodmark/0/code.zip")
+    assert allowed(policy, "s3:PutObject", "arn:aws:s3:::emr-logs/floodmark/applications/a/stdout.gz")
+    for action, place in (("s3:PutObject", "code/floodmark/0/code.zip"), ("s3:GetObject", "emr-logs/floodmark/a")):
+        assert not allowed(policy, action, f"arn:aws:s3:::{place}")
+    assert not allowed(policy, "s3:DeleteObject", "arn:aws:s3:::emr-logs/floodmark/a")
+    assert "emr-logs" not in str(printed("job-role", *BASE[:8]))

@@ -288,3 +288,19 @@ def test_the_same_request_has_the_same_token_and_another_request_another():
         return json.loads(rendered("serverless", *words, "--", *JOB))["clientToken"]
 
     assert token() == token() != token("--size", "s")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_command_of_the_cli_carries_the_same_request(name):
+    """Tried with the AWS CLI 1.45: what it sends for `add-steps` and `create-cluster` is the request itself."""
+    words = shlex.split(rendered(EXAMPLES[name][0], "--cli", *EXAMPLES[name][1:]))
+    request = example(name)
+    if words[2] in ("add-steps", "create-cluster"):
+        (step,) = json.loads(words[words.index("--steps") + 1])
+        assert step == {
+            "Type": "CUSTOM_JAR",
+            **{key: request["Steps"][0][key] for key in ("Name", "ActionOnFailure")},
+            **request["Steps"][0]["HadoopJarStep"],
+        }
+    else:
+        assert words[-2] == "--cli-input-json" and json.loads(words[-1]) == request

@@ -84,6 +84,20 @@ def test_a_copy_of_what_is_gone_says_so(kind):
     assert not store.exists(f"{root}/target")
 
 
+def test_what_a_place_admits_is_tried_without_a_trace(kind):
+    store, root = kind
+    store.admits(f"{root}/deep/er/file")
+    assert [*store.files(root)] == store.folders(root) == []
+
+
+def test_a_place_that_admits_nothing_says_so(tmp_path, s3):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        Local().admits(f"{tmp_path}/file/below")
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        S3(s3.client()).admits("s3://nobodys/file")
+
+
 def test_deleting_a_folder_leaves_its_neighbours(kind):
     store, root = kind
     for n in range(1005):  # more than one page and one request

@@ -245,6 +245,22 @@ def test_a_full_table_without_a_ledger_is_refused():
         claimed(store)
 
 
+def test_what_a_claim_would_find_is_told_without_a_claim():
+    store = Memory()
+    looking = Writer(store, PLACES, "app")
+    assert looking.found() is None and not store.objects
+    driver = claimed(store)
+    batch = ingest(driver, 4)
+    before = dict(store.objects)
+    assert looking.found() == batch and store.objects == before, "staged is as good as published"
+    driver.publish(batch)
+    assert looking.found() == batch
+    store.discard(f"{PLACES.table}/{batch.files[0].final}")
+    with pytest.raises(Unusable, match="is gone and was not staged"):
+        looking.found()
+    assert driver.begin(Start()), "nobody fenced it"
+
+
 def test_the_state_of_another_table_is_refused():
     store = Memory()
     claimed(store)

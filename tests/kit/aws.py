@@ -9,19 +9,22 @@ from botocore.model import Shape
 from botocore.validate import ParamValidator
 
 GLOBAL = {"--query", "--output", "--region"}
+NAMES = {"s3api": "s3"}  # of a service, where the CLI has one of its own
 SCALARS = {"integer": int, "long": int, "double": float, "float": float}
 
 
 def parsed(words: list[str]) -> tuple[str, str, dict]:
     """Service, operation and parameters of `SERVICE OPERATION --flag value …`; raises `ValueError` on what isn't so."""
     service, command, *rest = words
-    model = models().get_service_model(service)
+    model = models().get_service_model(NAMES.get(service, service))
     operations = {xform_name(name, "-"): name for name in model.operation_names}
     if command not in operations:
         raise ValueError(f"aws {service} has no {command}")
     operation = model.operation_model(operations[command])
     members = {f"--{xform_name(name, '-')}": name for name in operation.input_shape.members}
-    given = {}
+    # The CLI makes up the tokens of idempotency.
+    tokens = [name for name, member in operation.input_shape.members.items() if "idempotencyToken" in member.metadata]
+    given = dict.fromkeys(tokens, "0" * 32)
     for flag, values in flags(rest):
         if flag == "--query":
             follow(operation.output_shape, *values)
@@ -68,7 +71,7 @@ def follow(shape: Shape, path: str) -> None:
 def value(shape: Shape, words: list[str]):
     if shape.type_name == "boolean":
         return True
-    if len(words) == 1 and words[0][:1] in "[{":
+    if len(words) == 1 and words[0][:1] in "[{" and shape.type_name != "string":
         return json.loads(words[0])
     if shape.type_name == "list":
         return words

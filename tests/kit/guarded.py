@@ -19,12 +19,13 @@ DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Err
 
 
 class GuardedS3(S3Server):
-    """`policy` is asked at every request; `refused` are the requests that it did not allow."""
+    """`policy` is asked at every request, from a file that may change."""
 
     def __init__(self, folder: Path, policy: dict):
         super().__init__(folder)
         self.folder = folder
-        (folder / "policy.json").write_text(json.dumps(policy))
+        self.policy = folder / "policy.json"
+        self.policy.write_text(json.dumps(policy))
         self.environment |= {"AWS_ACCESS_KEY_ID": "job"}
 
     def command(self) -> list[str]:
@@ -39,7 +40,7 @@ class GuardedS3(S3Server):
 class Guard:
     def __init__(self, folder: Path):
         self.application = DomainDispatcherApplication(create_backend_app)
-        self.policy = json.loads((folder / "policy.json").read_text())
+        self.folder = folder
         self.log = (folder / "asked.jsonl").open("a", buffering=1)
 
     def __call__(self, environ, start_response):
@@ -62,7 +63,8 @@ class Guard:
         return body
 
     def _may(self, action: str, resource: str, prefix: str = "") -> bool:
-        may = allowed(self.policy, action, f"arn:aws:s3:::{resource}", s3_prefix=prefix)
+        policy = json.loads((self.folder / "policy.json").read_text())
+        may = allowed(policy, action, f"arn:aws:s3:::{resource}", s3_prefix=prefix)
         self.log.write(json.dumps(["allowed" if may else "refused", action, resource]) + "\n")
         return may
 
@@ -81,7 +83,7 @@ class Guard:
 def needed(environ, bucket: str, key: str, query: dict[str, list[str]]) -> list[tuple[str, ...]]:
     """The actions that IAM asks for, each with its resource and, for a listing, the prefix."""
     names = ACTION_MAP["KEY" if key else "BUCKET"][environ["REQUEST_METHOD"]]
-    action = next((names[name] for name in query if name in names), names["DEFAULT"])
+    action = next((names[name] for name in query if name in names), names.get("DEFAULT"))
     if action in ("HeadBucket", "ListBucket"):
         return [("s3:ListBucket", bucket, query.get("prefix", [""])[0])]
     requests = [(f"s3:{action}", f"{bucket}/{key}" if key else bucket)]

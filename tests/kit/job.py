@@ -41,7 +41,7 @@ class Job:
                 start_new_session=True,
             )  # fmt: skip
 
-    def run(self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), patience: float = 180) -> int:
+    def run(self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), patience: float = 600) -> int:
         """The job's exit code once it has ended."""
         process = self.start(*more, script=script)
         try:

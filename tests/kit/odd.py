@@ -49,6 +49,11 @@ def by_value(records: DataFrame) -> DataFrame:
     )
 
 
+def breaks(records: DataFrame) -> DataFrame:
+    """Good as a plan, but no record gets through it."""
+    return records.transform(by_value).withColumn("n", F.raise_error(F.concat(F.lit("broken: "), "place")).cast("int"))
+
+
 def drops_some(records: DataFrame) -> DataFrame:
     return records.transform(by_value).where(F.col("_offset") % 7 != 3)
 
