@@ -27,7 +27,6 @@ ONCE = (
     "submit",
     "store",
     "writer",
-    "yarn",
 )
 collect_ignore = [] if LINE == "4.1" else [f"test_{name}.py" for name in ONCE]
 

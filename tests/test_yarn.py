@@ -9,12 +9,12 @@ import sys
 import pytest
 
 from jobs.ledger import Claim
-from tests.kit.job import ROOT, kill
+from tests.kit.job import LINE, ROOT, kill
 from tests.kit.pipeline import Pipeline
 from tests.kit.yarn import Yarn
 from tests.test_ingest import complete, wait_until
 
-RELEASE = ("--release", "emr-spark-8.1.0")
+RELEASE = ("--release", {"4.1": "emr-spark-8.1.0", "3.5": "emr-7.14.0"}[LINE])
 
 
 @pytest.fixture

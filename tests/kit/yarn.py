@@ -57,6 +57,7 @@ class Yarn:
     def __init__(self, folder: Path | str, s3: S3Server):
         self.folder = Path(folder).absolute()
         self.conf = self.folder / "conf"
+        self.python = self.folder / "python"
         self.s3 = s3
         manager, *others = (f"127.0.0.1:{port}" for port in reversed(free_ports(len(RM_DOORS + NM_DOORS))))
         self.doors = {"yarn.resourcemanager.webapp.address": manager}
@@ -65,7 +66,7 @@ class Yarn:
         self.doors |= dict(zip(names, others, strict=True))
         self.url = f"http://{manager}/ws/v1/cluster"
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK", "SPARK"))},
             **s3.environment,
             "JAVA_HOME": jars.java_home(),
             "HADOOP_CONF_DIR": str(self.conf),
@@ -76,9 +77,11 @@ class Yarn:
         }
 
     def __enter__(self) -> "Yarn":
-        jars.fetch(["yarn"])
+        jars.fetch([f"yarn-{job.LINE}"])
         self.conf.mkdir(parents=True)
-        venv.create(self.folder / "python")
+        venv.create(self.python)
+        with suppress(FileExistsError):  # the name that EMR 7 has one under that is new enough
+            (self.python / "bin" / "python3.11").symlink_to("python3")
         self._configure()
         self.watcher = subprocess.Popen(
             [sys.executable, "-m", "tests.kit.yarn", str(self.folder)],
@@ -134,31 +137,29 @@ class Yarn:
         own = {
             "yarn.nodemanager.local-dirs": self.folder / "local",
             "yarn.nodemanager.log-dirs": self.folder / "logs",
-            # As an instance profile does it: whatever runs on the node has the credentials.
-            "yarn.nodemanager.env-whitelist": ",".join(["JAVA_HOME", *self.s3.environment]),
+            # As an instance profile has it: whatever runs on the node has the credentials.
+            "yarn.nodemanager.env-whitelist": ",".join(["JAVA_HOME", "PATH", *self.s3.environment]),
         }
         sites = {"core-site": storage, "yarn-site": SITE | self.doors | own, "capacity-scheduler": QUEUES}
         for name, properties in sites.items():
             (self.conf / f"{name}.xml").write_text(xml(properties))
         libraries = [str(SPARK_HOME / "jars" / "*"), *jars.paths([f"s3-{job.LINE}"])]
-        python = self.folder / "python" / "bin" / "python"
         defaults = {
             "spark.yarn.jars": ",".join(f"local:{library}" for library in libraries),
             "spark.yarn.stagingDir": self.folder.as_uri(),
-            "spark.yarn.appMasterEnv.PYSPARK_PYTHON": python,
-            "spark.executorEnv.PYSPARK_PYTHON": python,
             "spark.driver.extraJavaOptions": job.JVM,
             "spark.executor.extraJavaOptions": job.JVM,
         }
         (self.conf / "spark-defaults.conf").write_text("".join(f"{key} {value}\n" for key, value in defaults.items()))
 
     def _start(self, server: str) -> None:
-        classes = [str(self.conf), *jars.paths(["yarn"]), str(SPARK_HOME / "jars" / "*")]
+        classes = [str(self.conf), *jars.paths([f"yarn-{job.LINE}"]), str(SPARK_HOME / "jars" / "*")]
         java = [f"{self.environment['JAVA_HOME']}/bin/java", *JVM, f"-Dyarn.log.dir={self.folder}"]
         with (self.folder / f"{server.partition('.')[0]}.log").open("ab") as log:
             subprocess.Popen(
                 [*java, "-cp", os.pathsep.join(classes), f"{YARN}.{server}"],
-                env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**self.environment, "PATH": f"{self.python / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
     def _await_node(self, patience: float = 90) -> None:
