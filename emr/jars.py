@@ -61,6 +61,16 @@ def _kafka(scala: str, spark: str, clients: str, pool: str) -> Top:
     )
 
 
+def _yarn(hadoop: str) -> Top:
+    """YARN's servers, for tests: of the version that pyspark has, with what neither of them has."""
+    return Top(
+        [f"org.apache.hadoop:hadoop-client-minicluster:{hadoop}"]
+        + [f"org.bouncycastle:{module}-jdk18on:1.78.1" for module in ("bcprov", "bcpkix", "bcutil")]
+        + ["javax.xml.bind:jaxb-api:2.3.1", "javax.activation:javax.activation-api:1.2.0"]
+        + ["com.sun.xml.bind:jaxb-impl:2.3.9", "com.sun.xml.bind:jaxb-core:2.3.0.1"]
+    )
+
+
 # The modules of the AWS SDK that S3A loads, not the SDK's bundle: 7 and 12 MB instead of 280 and 640.
 SETS = {
     "broker": Top([], ["org.apache.kafka:kafka_2.13:4.1.1", "org.slf4j:slf4j-simple:1.7.36"]),
@@ -80,6 +90,8 @@ SETS = {
         ],
         ["commons-codec", "commons-logging", "io.netty", "org.apache.httpcomponents", "org.slf4j"],
     ),
+    "yarn-3.5": _yarn("3.3.4"),
+    "yarn-4.1": _yarn("3.4.2"),
 }
 
 # Ivy sees this cache and this resolver only, so what lies in ~/.m2 or ~/.ivy2 changes nothing.

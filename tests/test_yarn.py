@@ -1,0 +1,68 @@
+"""The step that `python -m emr render ec2-step` prints, run as it is on a real YARN."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from jobs.ledger import Claim
+from tests.kit.job import LINE, ROOT, kill
+from tests.kit.pipeline import Pipeline
+from tests.kit.yarn import Yarn
+from tests.test_ingest import complete, wait_until
+
+RELEASE = ("--release", {"4.1": "emr-spark-8.1.0", "3.5": "emr-7.14.0"}[LINE])
+
+
+@pytest.fixture
+def yarn(folder, s3):
+    with Yarn(folder / "yarn", s3) as yarn:
+        yield yarn
+
+
+def emr(yarn: Yarn, *words: str) -> str:
+    """What `python -m emr …` prints on a machine of the cluster."""
+    command = [sys.executable, "-m", "emr", *words]
+    return subprocess.run(command, cwd=ROOT, env=yarn.environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def step(yarn: Yarn, flags: list[str]) -> list[str]:
+    """What the rendered step has EMR run; its files are on S3."""
+    place = f"s3://{yarn.s3.bucket}/code"
+    artefacts = emr(yarn, "package", *RELEASE, "--dist", str(yarn.folder / "dist"), "--to", place).strip()
+    where = ("--artefacts", artefacts, "--region", yarn.environment["AWS_REGION"])
+    request = json.loads(emr(yarn, "render", "ec2-step", *RELEASE, *where, "--size", "xs", "--", *flags))
+    return request["Steps"][0]["HadoopJarStep"]["Args"]
+
+
+@pytest.mark.soak
+def test_the_rendered_step_survives_its_driver_and_ends_when_asked(folder, broker, s3, yarn):
+    """The driver is killed with -9 in mid-batch, YARN starts another, and the marker ends that one well."""
+    pipeline = Pipeline(folder, broker, s3, transform="transforms.raw:raw")
+    pipeline.send(300)
+    arguments = step(yarn, [*pipeline.job.flags, "--trigger", "1s"])
+    submitted = yarn.submit(arguments)
+    try:
+        with pipeline.oracle.watch():
+            wait_until(complete(pipeline), yarn)
+            (first,) = yarn.masters()
+            pipeline.send(300)
+            wait_until(lambda: pipeline.oracle.store.folders(f"{pipeline.state}/staging"), yarn)
+            os.kill(yarn.process(first), signal.SIGKILL)
+            pipeline.send(300)
+            wait_until(complete(pipeline), yarn)
+            pipeline.oracle.store.replace(f"{pipeline.state}/stop", b"")
+            wait_until(lambda: submitted.poll() is not None, yarn)
+    finally:
+        kill(submitted)
+    assert submitted.returncode == 0 and yarn.succeeded() == 1, yarn.said()
+    assert len(yarn.masters()) == len({claim.writer for claim in pipeline.records() if isinstance(claim, Claim)}) == 2
+    pipeline.oracle.assert_exactly(pipeline.sent)
+    table = {
+        tuple(row[:3]): row[3:] for row in pipeline.oracle.select("table", "_topic, _partition, _offset, key, value")
+    }
+    assert table == {at: (event.key, event.value) for at, event in pipeline.sent.items()}
+    pipeline.assert_ledger_is_true()
