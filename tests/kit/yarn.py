@@ -79,7 +79,7 @@ class Yarn:
     def __enter__(self) -> "Yarn":
         jars.fetch([f"yarn-{job.LINE}"])
         self.conf.mkdir(parents=True)
-        venv.create(self.python)
+        venv.create(self.python, symlinks=True)
         with suppress(FileExistsError):  # the name that EMR 7 has one under that is new enough
             (self.python / "bin" / "python3.11").symlink_to("python3")
         self._configure()
@@ -137,8 +137,9 @@ class Yarn:
         own = {
             "yarn.nodemanager.local-dirs": self.folder / "local",
             "yarn.nodemanager.log-dirs": self.folder / "logs",
+            "yarn.nodemanager.admin-env": f"PATH={self.python / 'bin'}{os.pathsep}{os.environ['PATH']}",
             # As an instance profile has it: whatever runs on the node has the credentials.
-            "yarn.nodemanager.env-whitelist": ",".join(["JAVA_HOME", "PATH", *self.s3.environment]),
+            "yarn.nodemanager.env-whitelist": ",".join(["JAVA_HOME", *self.s3.environment]),
         }
         sites = {"core-site": storage, "yarn-site": SITE | self.doors | own, "capacity-scheduler": QUEUES}
         for name, properties in sites.items():
@@ -158,8 +159,7 @@ class Yarn:
         with (self.folder / f"{server.partition('.')[0]}.log").open("ab") as log:
             subprocess.Popen(
                 [*java, "-cp", os.pathsep.join(classes), f"{YARN}.{server}"],
-                env={**self.environment, "PATH": f"{self.python / 'bin'}{os.pathsep}{os.environ['PATH']}"},
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
     def _await_node(self, patience: float = 90) -> None:
