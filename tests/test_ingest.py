@@ -133,6 +133,8 @@ def test_whatever_happens_to_the_checkpoint_costs_nothing(folder, broker):
             shutil.rmtree(root, ignore_errors=True)
             pipeline.send(300)
             wait_until(complete(pipeline), pipeline.job)
+            job.terminate()
+            assert ends(job, pipeline.job) == 0, pipeline.job.said()
         finally:
             kill(job)
         pipeline.assert_exact()
