@@ -35,5 +35,6 @@ if __name__ == "__main__":
     spark = SparkSession.builder.getOrCreate()
     for argument in sys.argv[1:]:
         kind, _, line = argument.partition(" ")
-        print(json.dumps(parsed(spark, line) if kind == "jaas" else asked(spark, argument)), flush=True)
+        answer = parsed(spark, line) if kind == "jaas" else asked(spark, argument)
+        print(f"\n{json.dumps(answer)}", flush=True)  # a line of its own, whatever Java has begun to say
     spark.stop()
