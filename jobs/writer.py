@@ -122,10 +122,12 @@ class Writer:
 
     def begin(self, start: Start) -> bool:
         """Whether the next record is this writer's claim, made now; one with missing offsets is a gap."""
-        lost = {missing.topic for missing in start.missing}
+        gone = {missing.topic for missing in start.missing if missing.end is None}
+        kept = {topic: at for topic, at in self.positions.items() if topic not in gone}
         fields = {
             **self._signature(),
-            "positions": {t: at for t, at in self.positions.items() if t not in lost} | start.positions,
+            # Partition by partition: a replay may read only some of a topic's.
+            "positions": kept | {topic: {**kept.get(topic, {}), **at} for topic, at in start.positions.items()},
             "ids": {**self.ids, **start.ids},
             "last_batch": self.last_batch.seq if self.last_batch else None,
         }

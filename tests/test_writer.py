@@ -324,3 +324,12 @@ def test_a_topic_that_is_not_read_for_a_while_is_remembered():
     other = Writer(store, PLACES, "app")
     other.claim(lambda positions, ids: Start(positions={"other": {0: 5}}))
     assert other.positions == {"other": {0: 5}, "t": {0: 4}}
+
+
+def test_a_partition_that_is_not_read_for_a_while_is_remembered():
+    store = Memory()
+    driver = claimed(store)
+    driver.publish(ingest(driver, 4))
+    other = Writer(store, PLACES, "app")
+    other.claim(lambda positions, ids: Start(positions={"t": {1: 5}}))
+    assert other.positions == {"t": {0: 4, 1: 5}}
