@@ -13,7 +13,7 @@ from werkzeug.serving import run_simple
 from werkzeug.test import run_wsgi_app
 
 from tests.kit.iam import allowed
-from tests.kit.s3 import S3Server
+from tests.kit.s3 import S3Server, atomic
 
 DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
@@ -98,4 +98,4 @@ def forbidden(start_response):
 
 
 if __name__ == "__main__":
-    run_simple("127.0.0.1", int(sys.argv[1]), Guard(Path(sys.argv[2])), threaded=True)
+    run_simple("127.0.0.1", int(sys.argv[1]), atomic(Guard(Path(sys.argv[2]))), threaded=True)

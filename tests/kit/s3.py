@@ -1,16 +1,19 @@
 """A real S3 over HTTP, by moto's server: what boto3 and S3A speak to in tests."""
 
+import io
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Lock
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
+from werkzeug.wrappers import Request
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
@@ -61,6 +64,19 @@ class S3Server:
         )
 
 
+def atomic(application):
+    """One request after the other: by itself moto lists and creates objects in steps that other threads come between."""
+    turn = Lock()
+
+    def alone(environ, start_response):
+        body = Request(environ).get_data()
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        with turn:
+            return application(environ, start_response)
+
+    return alone
+
+
 def serve(port: str, kind: str) -> None:
     """moto's server; a `naive` one ignores If-None-Match, as some stores do."""
     application = DomainDispatcherApplication(create_backend_app)
@@ -69,7 +85,7 @@ def serve(port: str, kind: str) -> None:
         environ.pop("HTTP_IF_NONE_MATCH", None)
         return application(environ, start_response)
 
-    run_simple("127.0.0.1", int(port), naive if kind == "naive" else application, threaded=True)
+    run_simple("127.0.0.1", int(port), atomic(naive if kind == "naive" else application), threaded=True)
 
 
 if __name__ == "__main__":
