@@ -29,12 +29,13 @@ def run(asked: argparse.Namespace) -> int:
     jars.fetch([release.jars])
     digests = artefacts.build(folder, release.line)
     if asked.to:
-        missing = [name for name in digests if aws.absent(artefacts.uri(asked.to, name, digests[name]))]
+        objects = aws.Objects()
+        missing = [name for name in digests if objects.absent(artefacts.uri(asked.to, name, digests[name]))]
         for name in missing:
             uri = artefacts.uri(asked.to, name, digests[name])
             say(f"{'would upload' if asked.dry_run else 'uploading'} {uri}")
             if not asked.dry_run:
-                aws.upload(folder / name, uri)
+                objects.upload(folder / name, uri)
         say(f"{len(digests) - len(missing)} of {len(digests)} files were there already")
     print(artefacts.listed(folder, release.line, digests, None if asked.dry_run else asked.to))
     return 0

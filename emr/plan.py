@@ -25,7 +25,7 @@ class Plan(NamedTuple):
     account: Account
     files: Sequence[str] = ()
     conf: Sequence[tuple[str, str]] = ()
-    asked: argparse.Namespace = argparse.Namespace()  # the flags of one target alone
+    asked: argparse.Namespace = argparse.Namespace()  # every flag, for those of one target alone
 
     @property
     def artefacts(self) -> Artefacts:
@@ -58,6 +58,8 @@ def made(asked: argparse.Namespace, platform: str) -> Plan:
     release = releases.named(asked.release, asked.spark_line)
     if platform and platform not in release.targets:
         raise Refused("--release", f"{asked.release} does not exist for {platform}")
+    if platform != "eks" and releases.dated(asked.release):
+        raise Refused("--release", f"{asked.release}: only EMR on EKS takes a date or -latest")
     return Plan(
         name=name(settings),
         settings=settings,

@@ -6,7 +6,7 @@ import re
 
 from emr import model, spark
 from emr.plan import Plan
-from emr.tokens import tokened
+from emr.tokens import tagged, tokened
 from jobs import flags
 from jobs.settings import Refused
 
@@ -15,25 +15,23 @@ DRAIN_MINUTES = 60  # a drain that takes longer is ended; the next one goes on w
 
 def application(plan: Plan) -> dict:
     """The request of CreateApplication: it costs nothing while no job runs, and runs one at a time."""
-    return tokened(
-        {
-            "name": plan.name,
-            "releaseLabel": plan.label,
-            "type": "SPARK",
-            "architecture": "ARM64",
-            "maximumCapacity": capacity(plan),
-            "autoStartConfiguration": {"enabled": True},
-            "autoStopConfiguration": {"enabled": True, "idleTimeoutMinutes": 5},
-            "networkConfiguration": {
-                "subnetIds": plan.account["subnets"].split(","),
-                "securityGroupIds": plan.account["security-groups"].split(","),
-            },
-            # Two runs on one table take it from each other; one that comes too early waits for the one before it.
-            "schedulerConfiguration": {"maxConcurrentRuns": 1, "queueTimeoutMinutes": 60},
-            "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": f"{plan.account['log-uri']}/"}},
-            "tags": {"floodmark": plan.name},
-        }
-    )
+    request = {
+        "name": plan.name,
+        "releaseLabel": plan.label,
+        "type": "SPARK",
+        "architecture": "ARM64",
+        "maximumCapacity": capacity(plan),
+        "autoStartConfiguration": {"enabled": True},
+        "autoStopConfiguration": {"enabled": True, "idleTimeoutMinutes": 5},
+        "networkConfiguration": {
+            "subnetIds": plan.account["subnets"].split(","),
+            "securityGroupIds": plan.account["security-groups"].split(","),
+        },
+        # Two runs on one table take it from each other; one that comes too early waits for the one before it.
+        "schedulerConfiguration": {"maxConcurrentRuns": 1, "queueTimeoutMinutes": 60},
+        "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": f"{plan.account['log-uri']}/"}},
+    }
+    return tokened(tagged(request, plan.name))
 
 
 def capacity(plan: Plan) -> dict:
@@ -53,26 +51,24 @@ def gigabytes(memory: str) -> int:
 def run(plan: Plan) -> dict:
     """The request of StartJobRun: a stream that is started again by itself, or a drain that ends."""
     line, defaults = spark.overrides(spark.settings(plan, "serverless"))
-    return tokened(
-        {
-            "applicationId": plan.account["application-id"],
-            "executionRoleArn": plan.account["job-role-arn"],
-            "name": plan.name,
-            "jobDriver": {
-                "sparkSubmit": {
-                    "entryPoint": plan.artefacts.entry,
-                    "entryPointArguments": list(plan.arguments),
-                    "sparkSubmitParameters": line,
-                }
-            },
-            "configurationOverrides": {
-                "applicationConfiguration": [{"classification": "spark-defaults", "properties": defaults}],
-                "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": f"{plan.account['log-uri']}/"}},
-            },
-            **(DRAIN if plan.settings.trigger == flags.AVAILABLE_NOW else STREAM),
-            "tags": {"floodmark": plan.name},
-        }
-    )
+    request = {
+        "applicationId": plan.account["application-id"],
+        "executionRoleArn": plan.account["job-role-arn"],
+        "name": plan.name,
+        "jobDriver": {
+            "sparkSubmit": {
+                "entryPoint": plan.artefacts.entry,
+                "entryPointArguments": list(plan.arguments),
+                "sparkSubmitParameters": line,
+            }
+        },
+        "configurationOverrides": {
+            "applicationConfiguration": [{"classification": "spark-defaults", "properties": defaults}],
+            "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": f"{plan.account['log-uri']}/"}},
+        },
+        **(DRAIN if plan.settings.trigger == flags.AVAILABLE_NOW else STREAM),
+    }
+    return tokened(tagged(request, plan.name))
 
 
 DRAIN = {"mode": "BATCH", "retryPolicy": {"maxAttempts": 3}, "executionTimeoutMinutes": DRAIN_MINUTES}
@@ -86,7 +82,7 @@ def schedule(plan: Plan) -> dict:
     started = run(plan) | {"clientToken": "<aws.scheduler.execution-id>"}
     role = plan.account["scheduler-role-arn"]
     shape = model.shape("emr-serverless", "StartJobRun")
-    request = {
+    return {
         "Name": plan.name,
         "Description": f"Starts a drain of {plan.settings.table}"[:512],
         "ScheduleExpression": plan.asked.schedule,
@@ -100,4 +96,3 @@ def schedule(plan: Plan) -> dict:
             "RetryPolicy": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 300},
         },
     }
-    return tokened(request, name="ClientToken")

@@ -8,7 +8,7 @@ from string import Template
 
 import pytest
 
-from emr import platforms
+from emr import trusts
 from emr.__main__ import main
 from emr.policies import DOCUMENTS
 from tests.kit import aws
@@ -73,13 +73,11 @@ def test_a_document_of_the_page_is_printed(command, capsys):
 
 def test_the_page_puts_every_document_where_its_table_says():
     made = dict(re.findall(r"python -m emr policy ([a-z-]+) .*> (\S+)", "\n".join(POLICY)))
-    assert set(made) == set(DOCUMENTS) - set(platforms.DOCUMENTS)
+    assert set(made) == set(DOCUMENTS) - set(trusts.DOCUMENTS)
     taken = {file: " ".join(command.split()[:3]) for command in AWS for file in re.findall(r"file://(\S+)", command)}
     for document, by in re.findall(r"^\| `([a-z-]+)` \|.*\| `(aws [a-z -]+)` \|$", PAGE, re.MULTILINE):
         assert taken[made[document]] == by
-    assert set(re.findall(r"^\| `([a-z-]+)` \|.*`aws ", PAGE, re.MULTILINE)) == set(DOCUMENTS) - set(
-        platforms.DOCUMENTS
-    )
+    assert set(re.findall(r"^\| `([a-z-]+)` \|.*`aws ", PAGE, re.MULTILINE)) == set(DOCUMENTS) - set(trusts.DOCUMENTS)
 
 
 def test_the_ports_of_the_page_are_those_that_its_commands_open():

@@ -102,4 +102,4 @@ def test_what_aws_refuses_is_one_line(account, capsys):
     words = ("ec2-step", *RELEASE, "--cluster-id", "j-NONE", "--", *JOB, "--table", account)
     assert main(["submit", *words]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("submitting ec2-step: ") and said.count("\n") == 1
+    assert said.startswith("listing the runs of ") and said.count("\n") == 1

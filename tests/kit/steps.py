@@ -32,7 +32,7 @@ class Steps(Emr):
         for id in params["StepIds"]:
             self.commands[id].send_signal(signal.SIGINT)
             self.commands[id].wait(60)
-            self.ends("CANCELLED", id)
+            self.cancelled(id)
         return {"CancelStepsInfoList": []}
 
     def _step(self, id: str) -> dict:
