@@ -51,6 +51,7 @@ class Platform(NamedTuple):
     cancel: Callable[..., None]
     place: Callable[..., str]
     driver: re.Pattern
+    release: Callable[..., str] | None = None  # that what the runs are in has, where a run can't ask for one
     kill: Callable[..., str] | None = None  # starts what ends the application that a cancelled run leaves; its id
 
 
@@ -109,6 +110,10 @@ def killing(name: str) -> dict:
     }
 
 
+def cluster_release(client, account: Account) -> str:
+    return client.describe_cluster(ClusterId=account["cluster-id"])["Cluster"].get("ReleaseLabel", "")
+
+
 def step_logs(client, account: Account, run: Run) -> str:
     cluster = client.describe_cluster(ClusterId=account["cluster-id"])["Cluster"]
     place = cluster.get("LogUri") or log_uri(account)
@@ -164,6 +169,10 @@ def cancel_on_serverless(client, account: Account, run: Run, grace: int) -> None
     client.cancel_job_run(applicationId=account["application-id"], jobRunId=run.id, shutdownGracePeriodInSeconds=grace)
 
 
+def application_release(client, account: Account) -> str:
+    return client.get_application(applicationId=account["application-id"])["application"]["releaseLabel"]
+
+
 def serverless_logs(client, account: Account, run: Run) -> str:
     application = account["application-id"]
     found = client.get_job_run(applicationId=application, jobRunId=run.id)["jobRun"]
@@ -200,6 +209,7 @@ PLATFORMS = {
         place=step_logs,
         # A step's own are those of spark-submit; the driver is the first container of each attempt.
         driver=re.compile(r"/container_[^/]+_000001/(stdout|stderr|spark\.log)"),
+        release=cluster_release,
         kill=kill_application,
     ),
     "eks": Platform(
@@ -221,5 +231,6 @@ PLATFORMS = {
         cancel=cancel_on_serverless,
         place=serverless_logs,
         driver=re.compile(r"/SPARK_DRIVER/(stdout|stderr)"),
+        release=application_release,
     ),
 }

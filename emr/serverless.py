@@ -6,10 +6,13 @@ import re
 
 from emr import model, spark
 from emr.plan import Plan
+from emr.sizes import gigabytes
 from emr.tokens import tagged, tokened
 from jobs import flags
 from jobs.settings import Refused
 
+# Of AWS's guide: the least and the most gigabytes of a worker by its vCPUs, and the steps between.
+WORKERS = {1: (2, 8, 1), 2: (4, 16, 1), 4: (8, 30, 1), 8: (16, 60, 4), 16: (32, 120, 8)}
 DRAIN_MINUTES = 60  # a drain that takes longer is ended; the next one goes on where it was
 
 
@@ -38,18 +41,25 @@ def capacity(plan: Plan) -> dict:
     """Twice what the job has, for an attempt may start while the workers of the one before still go."""
     size = plan.size
     cores = size.driver_cores + size.executors * size.executor_cores
-    memory = gigabytes(size.driver_memory) + size.executors * gigabytes(size.executor_memory)
+    memory = worker("driver", size.driver_cores, size.driver_memory)
+    memory += size.executors * worker("executor", size.executor_cores, size.executor_memory)
     return {"cpu": f"{2 * cores} vCPU", "memory": f"{2 * memory} GB"}
 
 
-def gigabytes(memory: str) -> int:
-    """Of a worker whose JVM has `memory`: Spark adds a tenth, at least 384 MiB."""
-    mebibytes = int(memory[:-1]) * {"m": 1, "g": 1024}[memory[-1]]
-    return math.ceil((mebibytes + max(384, mebibytes / 10)) / 1024)
+def worker(role: str, cores: int, memory: str) -> int:
+    """The gigabytes of a worker; raises `Refused` for one that AWS doesn't have."""
+    least, most, step = WORKERS.get(cores, (0, 0, 1))
+    size = max(math.ceil(gigabytes(memory) / step) * step, least)
+    if not most:
+        raise Refused(f"--{role}-cores", f"{cores}: a worker has {', '.join(map(str, WORKERS))}")
+    if size > most:
+        raise Refused(f"--{role}-memory", f"{memory} is {size} GB, and a worker of {cores} vCPU has at most {most}")
+    return size
 
 
 def run(plan: Plan) -> dict:
     """The request of StartJobRun: a stream that is started again by itself, or a drain that ends."""
+    capacity(plan)
     line, defaults = spark.overrides(spark.settings(plan, "serverless"))
     request = {
         "applicationId": plan.account["application-id"],
@@ -85,7 +95,7 @@ def schedule(plan: Plan) -> dict:
     return {
         "Name": plan.name,
         "Description": f"Starts a drain of {plan.settings.table}"[:512],
-        "ScheduleExpression": plan.asked.schedule,
+        "ScheduleExpression": plan.asked.schedule or "rate(1 hour)",
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "State": "ENABLED",
         "Target": {

@@ -8,7 +8,7 @@ from emr import account, aws, job, plan, render
 from emr.aws import Failed
 from emr.job import Job
 from emr.plan import Plan
-from emr.runs import ENDING, PLATFORMS, Run, digest
+from emr.runs import ENDING, PLATFORMS, RUNNING, WAITING, Run, digest
 from emr.targets import TARGETS, Target
 from emr.tokens import tokened
 from jobs.settings import Refused
@@ -52,6 +52,7 @@ def sender(target: Target, planned: Plan):
 def a_run(target: Target, planned: Plan, request: dict) -> None:
     """A run of the job, unless it runs already. Two at once would take the table from each other."""
     found = job.of(planned)
+    matching(found, planned)
     runs = found.runs()
     if running := [run for run in runs if run.active]:
         if len(running) > 1 or not same(found, running[0], request):
@@ -60,6 +61,16 @@ def a_run(target: Target, planned: Plan, request: dict) -> None:
         say(running[0], "runs already", found)
     else:
         start(target, planned, request, found, runs)
+
+
+def matching(found: Job, planned: Plan) -> None:
+    """Raises `Failed` if a run couldn't have the release that its files are for: on EKS alone each asks for its own."""
+    if not found.platform.release:
+        return
+    with aws.doing("asking for the release"):
+        there = found.platform.release(found.client, found.account)
+    if there != planned.label:
+        raise Failed(f"{found.account[found.platform.needs]} has {there}, not {planned.label}: say its --release")
 
 
 def same(found: Job, run: Run, request: dict) -> bool:
@@ -98,8 +109,12 @@ def cluster(target: Target, planned: Plan, request: dict) -> None:
     """RunJobFlow knows no token: a cluster of the same name that lives is taken for this one."""
     client = sender(target, planned)
     pages = client.get_paginator("list_clusters").paginate(ClusterStates=LIVING)
-    for found in (found for page in pages for found in page["Clusters"] if found["Name"] == planned.name):
-        print(f"{found['Id']} is there already: {planned.name}")
+    for id in (found["Id"] for page in pages for found in page["Clusters"] if found["Name"] == planned.name):
+        steps = PLATFORMS["ec2-step"].of(client, {"cluster-id": id}, planned.name)
+        args = request["Steps"][0]["HadoopJarStep"]["Args"]
+        if not any(step.state in WAITING | RUNNING and step.does == args for step in steps):
+            raise Failed(f"{id} is there already, without this job: `submit ec2-step --cluster-id {id}`, or `upgrade`")
+        print(f"{id} is there already: {planned.name}")
         return
     made = aws.call(client, target.operation, request)["JobFlowId"]
     print(f"{made} submitted: {planned.name}\nlogs: {request['LogUri']}{made}/")

@@ -22,6 +22,7 @@ def run(asked: argparse.Namespace) -> int:
         print(json.dumps(request, indent=2))
         return 0
     found = job.of(planned)
+    submit.matching(found, planned)
     active = [one for one in found.runs() if one.active]
     if len(active) > 1:
         raise Failed(f"{', '.join(one.id for one in active)} run at once: `stop` them first")

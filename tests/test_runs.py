@@ -236,11 +236,37 @@ def test_another_template_is_another_version(emr, does):
     assert code == 0 and len(emr.runs) == emr_then + 1
 
 
+def test_each_version_of_the_job_has_one_template(emr, does):
+    ids = [does("submit", "eks-template", *words)[1].split()[0] for words in ((), (), ("--size", "s"), ("--size", "s"))]
+    assert ids == ["template1", "template1", "template2", "template2"]
+
+
 @pytest.mark.parametrize(("service", "shape"), [("emr", "StepState"), *STATES])
 def test_every_state_that_aws_has_means_something(service, shape):
     known = model.models().get_service_model(service).shape_for(shape).enum
     meanings = (runs.WAITING, runs.RUNNING, runs.ENDING, runs.ENDED_WELL, runs.ENDED_BADLY)
     assert all(sum(state in meaning for meaning in meanings) == 1 for state in known), known
+
+
+@pytest.mark.parametrize("verb", ["submit", "upgrade"])
+@pytest.mark.parametrize("target", ["ec2-step", "serverless"])
+def test_files_for_another_release_than_what_is_there_are_not_sent(target, verb, emr, does):
+    does("submit", target)
+    emr.release = "emr-7.14.0"
+    code, said = does(verb, target)
+    assert code == 1 and "has emr-7.14.0, not emr-spark-8.1.0" in said and len(emr.runs) == 1
+    assert not [name for name, _ in emr.asked if name.startswith("Cancel")]
+
+
+def test_ctrl_c_is_one_line(emr, does, clock, s3):
+    does("submit", "eks")
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    clock.then = interrupted
+    code, said = does("stop", "eks")
+    assert code == 130 and said.splitlines()[-1].startswith("stop: given up") and markers(s3, emr) == 0
 
 
 def test_two_steps_submitted_at_once_are_said(emr, does, monkeypatch):

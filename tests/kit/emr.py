@@ -15,6 +15,7 @@ import boto3
 from botocore.validate import ParamValidator
 
 from emr import rules
+from emr.releases import DEFAULT
 
 ARN = "arn:aws:emr-serverless:us-east-1:111122223333:/applications/00fabc/jobruns/00001"
 ROLE = "arn:aws:iam::111122223333:role/job"
@@ -37,9 +38,11 @@ class Emr:
         self.runs: dict[str, dict] = {}
         self.asked: list[tuple[str, dict]] = []
         self.tokens: dict[str, str] = {}
+        self.templates: list[dict] = []
         self.yarn: set[str] = set()  # the applications that run, by their tag
         self.waited: set[str] = set()  # the runs that have not begun
         self.deaf = False  # whether a cancel does nothing
+        self.release = DEFAULT
         self.log_uri = "s3://floodmark/logs/"
 
     def __enter__(self) -> "Emr":
@@ -135,7 +138,11 @@ class Emr:
         return {"Step": self._step(params["StepId"])}
 
     def DescribeCluster(self, params: dict) -> dict:
-        return {"Cluster": {"Id": params["ClusterId"], "LogUri": self.log_uri}}
+        return {"Cluster": {"Id": params["ClusterId"], "LogUri": self.log_uri, "ReleaseLabel": self.release}}
+
+    def GetApplication(self, params: dict) -> dict:
+        rest = {"arn": ARN, "type": "SPARK", "state": "STARTED", "createdAt": STARTED, "updatedAt": STARTED}
+        return {"application": {"applicationId": params["applicationId"], "releaseLabel": self.release, **rest}}
 
     def CancelSteps(self, params: dict) -> dict:
         """As on EMR, the application on YARN goes on."""
@@ -178,6 +185,20 @@ class Emr:
         id = params.get("id") or params["jobRunId"]
         self.cancelled(id)
         return {"id": id} if "virtualClusterId" in params else {"applicationId": "a", "jobRunId": id}
+
+    def CreateJobTemplate(self, params: dict) -> dict:
+        self.templates.append(params)
+        return {"id": f"template{len(self.templates)}"}
+
+    def ListJobTemplates(self, params: dict) -> dict:
+        ids, more = self.page([str(n) for n in range(len(self.templates))], params.get("nextToken"), "nextToken")
+        made = [(int(n), self.templates[int(n)]) for n in ids]
+        return {"templates": [shown_template(n, template) for n, template in made], **more}
+
+
+def shown_template(n: int, made: dict) -> dict:
+    kept = {key: made[key] for key in ("name", "jobTemplateData", "tags")}
+    return {"id": f"template{n + 1}", "createdAt": STARTED, **kept}
 
 
 def shown(id: str, run: dict) -> dict:
