@@ -286,7 +286,10 @@ def test_no_document_asks_for_what_it_does_not_speak_of(printed):
     [
         (["polices"], "VERB: invalid choice: 'polices'"),
         (["policy", "msk-role", *BASE[:4], "--topics", "shop-*"], "--topics: 'shop-*' is not a topic name"),
-        (["policy", "job-role", "--tables", "s3://a-bucket/b"], "flags: unrecognized arguments: --tables s3://a/b"),
+        (
+            ["policy", "job-role", "--tables", "s3://a-bucket/b"],
+            "flags: unrecognized arguments: --tables s3://a-bucket/b",
+        ),
         (["policy", "job-role"], "--table: this document needs it"),
         (
             ["policy", "job-role", "--table", "/tmp/a"],
