@@ -41,8 +41,10 @@ test-line: setup
 	@echo "== Spark $(SPARK)"
 	@$(JAVA) python -m pytest -n 3 $(if $(T),tests/test_$(T).py)
 
-soak: setup      ## what takes minutes: brokers away, a leader or an executor dead, a straggler, the rendered step on a YARN
-	@$(JAVA) python -m pytest -n 2 -m soak
+soak: setup      ## every fault in full, for hours (FAULTS=9,13 SEEDS=1,2 KILLS=67 RECORDS=340000 STORE=s3 MINUTES=240)
+	@$(JAVA) python -m tests.soak $(SOAK)
+SOAK = $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KILLS),--kills $(KILLS)) \
+	$(if $(RECORDS),--records $(RECORDS)) $(if $(STORE),--store $(STORE)) $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: setup      ## checks style and imports
 	ruff check . && ruff format --check .
