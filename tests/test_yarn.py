@@ -55,7 +55,8 @@ def does(yarn, monkeypatch):
     monkeypatch.setattr(stop, "LOOK_EVERY", 1)
     logs = f"s3://{yarn.s3.bucket}/logs"
     account = ("--size", "xs", "--cluster-id", "j-1ABC", "--log-uri", logs, "--artefacts", uploaded)
-    with Steps(yarn):
+    with Steps(yarn) as steps:
+        steps.release = RELEASE[1]
         yield lambda verb, *flags, at=(): main([verb, "ec2-step", *RELEASE, *account, *at, "--", *flags])
 
 
