@@ -21,6 +21,7 @@ ONCE = (
     "network",
     "package",
     "policies",
+    "protocol",
     "refusals",
     "requests",
     "runs",
