@@ -47,7 +47,11 @@ FAULTS = {
     22: Fault("poison", at("ingest", "poison_goes_to_the_quarantine_and_the_stream_goes_on") + at("json_records")),
     23: Fault("schema drift", at("json_records")),
     24: Fault("time", at("envelope") + at("json_records")),
-    25: Fault("partition values", at("ingest", "only_safe_partition_values_become_folders")),
+    25: Fault(
+        "partition values",
+        at("ingest", "only_safe_partition_values_become_folders")
+        + at("size", "a_batch_with_very_many_partition_values_is_exact"),
+    ),
     26: Fault("disk, memory", at("exhaustion")),
     27: Fault(
         "signals, marker",
