@@ -41,7 +41,7 @@ test-line: setup
 	@echo "== Spark $(SPARK)"
 	@$(JAVA) python -m pytest -n 3 $(if $(T),tests/test_$(T).py)
 
-soak: setup      ## what takes minutes: brokers away, a leader or an executor dead, a straggler, the rendered step on a YARN
+soak: setup      ## what takes minutes: brokers away, a leader or an executor dead, a straggler, S3 saying 503, the rendered step on a YARN
 	@$(JAVA) python -m pytest -n 2 -m soak
 
 lint: setup      ## checks style and imports

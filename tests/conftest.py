@@ -21,6 +21,7 @@ ONCE = (
     "network",
     "package",
     "policies",
+    "query",
     "refusals",
     "requests",
     "runs",
