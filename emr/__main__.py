@@ -43,6 +43,11 @@ def main(arguments: list[str]) -> int:
     except (Failed, JarsError) as failed:
         print(failed, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            f"{asked.verb}: given up; what was asked of AWS goes on, and `status` tells how it stands", file=sys.stderr
+        )
+        return 130
 
 
 if __name__ == "__main__":

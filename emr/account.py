@@ -38,7 +38,7 @@ THINGS = {
     "security-groups": Thing(r"sg-[0-9a-f]{8,17}(,sg-[0-9a-f]{8,17})*", "sg-0c0c0c0c0c0c0c0c0", "MSK lets them in"),
     "region": Thing(r"[a-z]{2}(-[a-z]+)+-\d", "us-east-1", "where the job runs"),
     "log-uri": Thing(S3, "s3://example-logs/floodmark", "where EMR puts logs"),
-    "artefacts": Thing(r"\S.*", "s3://example-code/floodmark", "the list that `package --to` wrote"),
+    "artefacts": Thing(r"\S.*", "s3://example-code/floodmark/list.json", "the list that `package --to` wrote"),
 }  # fmt: skip
 
 
@@ -65,6 +65,8 @@ class Account:
     @classmethod
     def of(cls, asked: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> "Account":
         from_flags = {name: getattr(asked, name.replace("-", "_")) for name in THINGS}
+        # boto3 reads the one of the two variables of a region, and everything else of AWS the other.
+        environment = {"AWS_REGION": environment.get("AWS_DEFAULT_REGION", ""), **environment}
         from_environment = {name: checked(name, environment.get(variable(name))) for name in THINGS}
         return cls({name: from_flags[name] or from_environment[name] for name in THINGS})
 

@@ -1,9 +1,11 @@
 """The files that a cluster needs, with reproducible bytes, and the list of them: what a request names as `s3://…`.
 
-The list, `spark-<line>.json`, has each file's SHA-256, and the place that the files are uploaded to. There a file has
-its digest in its key: no key ever holds something else, and a running job keeps its files when a new version comes.
+The list, `spark-<line>-<digest>.json`, has each file's SHA-256, and the place that they and it are uploaded to. There
+a file has its digest in its key: no key ever holds something else, and a running job keeps its files when a new version
+comes.
 """
 
+import hashlib
 import importlib.metadata
 import json
 import re
@@ -12,7 +14,8 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from emr import jars
+from emr import aws, jars
+from jobs import flags
 from jobs.settings import Refused
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +38,12 @@ class Artefacts(NamedTuple):
     jars: tuple[str, ...]
     logging: str
     pod: str
+
+
+def packaged(transform: str) -> bool:
+    """Whether the module of `package.module:function` is among the files of the rooms, as they are here."""
+    module = transform.partition(":")[0].split(".")
+    return module[0] in ROOMS and (ROOT.joinpath(*module).with_suffix(".py")).is_file()
 
 
 def version() -> str:
@@ -77,20 +86,23 @@ def libraries() -> dict[str, Path]:
 
 
 def listed(folder: Path, line: str, digests: dict[str, str], place: str | None) -> Path:
-    """The list, written into `folder`."""
-    path = folder / f"spark-{line}.json"
-    path.write_text(json.dumps({"spark": line, "place": place, "files": digests}, indent=2) + "\n")
+    """The list, written into `folder` under a name of its own, so that those of earlier versions stay."""
+    text = json.dumps({"spark": line, "place": place, "files": digests}, indent=2) + "\n"
+    path = folder / f"spark-{line}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
+    path.write_text(text)
     return path
 
 
 def read(path: str, line: str) -> Artefacts:
-    """What the list at `path` says; raises `Refused` for one that is of no use to a cluster with this Spark line."""
+    """What the list says, a file or an object; raises `Refused` for one of no use to a cluster with this Spark line."""
     try:
-        found = json.loads(Path(path).read_text())
+        found = json.loads(aws.Objects().read(path) if flags.bucket(path) else Path(path).read_text())
         place, digests = found["place"], found["files"]
         if found["spark"] == line and place:
             return of({name: uri(place, name, digest) for name, digest in digests.items()})
-    except (OSError, ValueError, KeyError, TypeError) as wrong:
+    except KeyError as missing:
+        raise Refused("--artefacts", f"{path} is no list that `package` wrote: {missing} is missing") from None
+    except (OSError, ValueError, TypeError, aws.Failed) as wrong:
         raise Refused("--artefacts", f"{path} is no list that `package` wrote: {wrong}") from None
     if not place:
         raise Refused("--artefacts", f"{path}: nothing was uploaded yet, `package --to s3://…` does")

@@ -1,9 +1,15 @@
 """EMR on EC2: a step that runs the job on a cluster, and a cluster that has it as its first step. Pure functions."""
 
+import math
+
 from emr import spark
 from emr.plan import Plan
+from emr.sizes import gigabytes
 from jobs import flags
 from jobs.settings import Refused
+
+INSTANCE_TYPE = "m7g.xlarge"
+YARN_GB = {"m7g.xlarge": 12}  # what EMR gives YARN of a node
 
 
 def step(plan: Plan) -> dict:
@@ -19,6 +25,7 @@ def cluster(plan: Plan) -> dict:
     asked, account = plan.asked, plan.account
     if asked.transient and plan.settings.trigger != flags.AVAILABLE_NOW:
         raise Refused("--transient", "needs --trigger available-now: any other job never ends, nor would the cluster")
+    kind = asked.instance_type or INSTANCE_TYPE
     groups = account["security-groups"].split(",")
     request = {
         "Name": plan.name,
@@ -28,7 +35,7 @@ def cluster(plan: Plan) -> dict:
         "JobFlowRole": account["instance-profile"],
         "ServiceRole": account["service-role"],
         "Instances": {
-            "InstanceGroups": [_group(role, asked.instance_type) for role in ("MASTER", "CORE")],
+            "InstanceGroups": [_group(role, kind) for role in ("MASTER", "CORE")],
             "Ec2SubnetId": account["subnets"].split(",")[0],  # one network interface can't be in two
             "AdditionalMasterSecurityGroups": groups,
             "AdditionalSlaveSecurityGroups": groups,
@@ -39,11 +46,26 @@ def cluster(plan: Plan) -> dict:
         "Steps": [_step(plan, "TERMINATE_CLUSTER" if asked.transient else "CONTINUE")],
         "StepConcurrencyLevel": 1,
         "Configurations": CONFIGURATIONS,
-        "ManagedScalingPolicy": {"ComputeLimits": _limits(asked.nodes)},
+        "ManagedScalingPolicy": {"ComputeLimits": _limits(nodes(plan, kind))},
         "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
         "Tags": [{"Key": "floodmark", "Value": plan.name}],
     }
     return request if asked.transient else request | {"AutoTerminationPolicy": {"IdleTimeout": 3600}}
+
+
+def nodes(plan: Plan, instance_type: str) -> int:
+    """The most nodes beside the primary: those that the executors fill, and one for the driver."""
+    size, room = plan.size, YARN_GB.get(instance_type)
+    needs = max(gigabytes(size.driver_memory), gigabytes(size.executor_memory))
+    if room and needs > room:
+        raise Refused("--instance-type", f"YARN has {room} GB of {instance_type}, and a container of this job {needs}")
+    needed = 1 + math.ceil(size.executors / ((room or 0) // gigabytes(size.executor_memory) or 1))
+    asked = plan.asked.nodes or needed
+    if room and asked < needed:
+        raise Refused(
+            "--nodes", f"{asked} {instance_type} don't hold the driver and {size.executors} executors: {needed} do"
+        )
+    return asked
 
 
 # The driver runs on a core node, which scaling leaves in peace and which is never a spot instance.

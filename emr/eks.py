@@ -1,8 +1,8 @@
 """EMR on EKS: a run of the job on a virtual cluster, and a template of such runs. Pure functions."""
 
-from emr import spark
+from emr import releases, spark
 from emr.plan import Plan
-from emr.tokens import tokened
+from emr.tokens import tagged, tokened
 from jobs import flags
 
 # A driver that dies is started again, each time billed as a run; a drain is left to its scheduler after a few.
@@ -22,25 +22,24 @@ def run(plan: Plan) -> dict:
         "virtualClusterId": plan.account["virtual-cluster-id"],
         "name": plan.name,
         "retryPolicyConfiguration": {"maxAttempts": ATTEMPTS_OF_A_DRAIN if drain else ATTEMPTS},
-        "tags": {"floodmark": plan.name},
     }
     if plan.asked.job_template_id:
-        return tokened(request | {"jobTemplateId": plan.asked.job_template_id})
+        return tokened(tagged(request | {"jobTemplateId": plan.asked.job_template_id}, plan.name))
     data = _data(plan)
     data["configurationOverrides"]["monitoringConfiguration"]["containerLogRotationConfiguration"] = ROTATION
-    return tokened(request | data)
+    return tokened(tagged(request | data, plan.name))
 
 
 def template(plan: Plan) -> dict:
     """The request of CreateJobTemplate: it takes neither retries nor log rotation."""
-    return tokened({"name": plan.name, "jobTemplateData": _data(plan), "tags": {"floodmark": plan.name}})
+    return tokened(tagged({"name": plan.name, "jobTemplateData": _data(plan)}, plan.name))
 
 
 def _data(plan: Plan) -> dict:
     line, defaults = spark.overrides(spark.settings(plan, "eks"))
     return {
         "executionRoleArn": plan.account["job-role-arn"],
-        "releaseLabel": plan.label if "-latest" in plan.label else f"{plan.label}-latest",
+        "releaseLabel": plan.label if releases.dated(plan.label) else f"{plan.label}-latest",
         "jobDriver": {
             "sparkSubmitJobDriver": {
                 "entryPoint": plan.artefacts.entry,

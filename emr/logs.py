@@ -4,10 +4,10 @@ import argparse
 import gzip
 import re
 
-from emr import aws, job
+from emr import job
+from emr.aws import Objects
 from jobs import flags
 
-OUTPUT = re.compile(r"/(stdout|stderr|controller)(\.gz)?$")
 APPLICATION = re.compile(r"application_\d+_\d+")
 
 
@@ -18,30 +18,25 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     found = job.named(asked)
-    runs = found.runs()
-    if not runs:
-        print(f"{found.name} has no runs")
-        return 1
-    with aws.doing(f"asking where the logs of {runs[0].id} are"):
-        place = found.platform.place(found.client, found.account, runs[0])
-    uris = list(aws.listed(place))
-    driver = [uri for uri in uris if found.platform.driver in uri and OUTPUT.search(uri)]
+    place = found.logs(job.runs(found)[0])
+    uris = list(found.objects.listed(place))
     if asked.target == "ec2-step":
-        uris += containers(place, driver)
+        uris += containers(found.objects, place, uris)
     print("\n".join(uris or [f"nothing yet at {place}; AWS puts logs there some minutes late"]))
-    for uri in driver if asked.tail else ():
-        print(f"\n== {uri}")
-        print("\n".join(text(uri).splitlines()[-asked.tail :]))
+    for uri in uris if asked.tail else ():
+        if found.platform.driver.search(uri):
+            print(f"\n== {uri}")
+            print("\n".join(text(found.objects, uri).splitlines()[-asked.tail :]))
     return 0
 
 
-def containers(place: str, files: list[str]) -> list[str]:
+def containers(objects: Objects, place: str, files: list[str]) -> list[str]:
     """The logs of driver and executors: a step's own tell which application it submitted."""
-    applications = {name for uri in files for name in APPLICATION.findall(text(uri))}
+    applications = {name for uri in files for name in APPLICATION.findall(text(objects, uri))}
     cluster = place.partition("/steps/")[0]
-    return [uri for name in sorted(applications) for uri in aws.listed(f"{cluster}/containers/{name}/")]
+    return [uri for name in sorted(applications) for uri in objects.listed(f"{cluster}/containers/{name}/")]
 
 
-def text(uri: str) -> str:
-    data = aws.read(uri)
+def text(objects: Objects, uri: str) -> str:
+    data = objects.read(uri)
     return (gzip.decompress(data) if uri.endswith(".gz") else data).decode(errors="replace")

@@ -1,11 +1,11 @@
 """Make the files that a cluster needs (dist/VERSION), and upload those that are missing on S3."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
 from emr import artefacts, aws, jars, releases
-from jobs import flags
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def bucket(text: str) -> str:
     text = text.rstrip("/")
-    if not flags.bucket(text):
+    if not re.fullmatch(r"s3a?://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\S*)?", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not s3://BUCKET/PREFIX")
     return text.replace("s3a://", "s3://", 1)
 
@@ -29,14 +29,18 @@ def run(asked: argparse.Namespace) -> int:
     jars.fetch([release.jars])
     digests = artefacts.build(folder, release.line)
     if asked.to:
-        missing = [name for name in digests if aws.absent(artefacts.uri(asked.to, name, digests[name]))]
+        objects = aws.Objects()
+        missing = [name for name in digests if objects.absent(artefacts.uri(asked.to, name, digests[name]))]
         for name in missing:
             uri = artefacts.uri(asked.to, name, digests[name])
             say(f"{'would upload' if asked.dry_run else 'uploading'} {uri}")
             if not asked.dry_run:
-                aws.upload(folder / name, uri)
+                objects.upload(folder / name, uri)
         say(f"{len(digests) - len(missing)} of {len(digests)} files were there already")
-    print(artefacts.listed(folder, release.line, digests, None if asked.dry_run else asked.to))
+    found = artefacts.listed(folder, release.line, digests, None if asked.dry_run else asked.to)
+    if asked.to and not asked.dry_run:
+        objects.upload(found, f"{asked.to}/{found.name}")
+    print(found)
     return 0
 
 

@@ -25,14 +25,14 @@ class Plan(NamedTuple):
     account: Account
     files: Sequence[str] = ()
     conf: Sequence[tuple[str, str]] = ()
-    asked: argparse.Namespace = argparse.Namespace()  # the flags of one target alone
+    asked: argparse.Namespace = argparse.Namespace()  # every flag, for those of one target alone
 
     @property
     def artefacts(self) -> Artefacts:
         """Where the files are: what `package` uploaded, or placeholders."""
         if found := self.account.get("artefacts"):
             return artefacts.read(found, self.release.line)
-        return artefacts.placeholders(self.release.line, self.account["artefacts"])
+        return artefacts.placeholders(self.release.line, self.account["artefacts"].rpartition("/")[0])
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +42,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--conf", type=setting, action="append", default=[], metavar="k=v", help="of Spark; repeatable")
     one = parser.add_argument_group("of one target")
     one.add_argument("--transient", action="store_true", help="ec2-cluster: it ends with the job, after a drain")
-    one.add_argument("--instance-type", default="m7g.xlarge", metavar="TYPE", help="ec2-cluster; default: m7g.xlarge")
-    one.add_argument("--nodes", type=flags.count, default=4, metavar="N", help="ec2-cluster: the most; default: 4")
+    one.add_argument("--instance-type", metavar="TYPE", help="ec2-cluster; default: m7g.xlarge")
+    one.add_argument(
+        "--nodes", type=flags.count, metavar="N", help="ec2-cluster: the most; default: what the job fills"
+    )
     one.add_argument("--job-template-id", type=template, metavar="ID", help="eks: a run of this template")
-    one.add_argument("--schedule", default="rate(1 hour)", metavar="rate(1 hour)|cron(…)", help="serverless-schedule")
+    one.add_argument("--schedule", metavar="rate(1 hour)|cron(…)", help="serverless-schedule; default: rate(1 hour)")
     one.add_argument("--bucket", metavar="NAME", help="bucket-lifecycle: the bucket; default: the table's")
     account.add_flags(parser)
 
@@ -55,9 +57,15 @@ def made(asked: argparse.Namespace, platform: str) -> Plan:
     settings = arguments.parse(asked.ingest)
     if not flags.bucket(settings.table):
         raise Refused("--table", f"{settings.table} is a local folder; a cluster needs s3://bucket/prefix")
+    if not artefacts.packaged(settings.transform):
+        raise Refused(
+            "--transform", f"{settings.transform} is in no file of transforms/, which is all that is packaged"
+        )
     release = releases.named(asked.release, asked.spark_line)
     if platform and platform not in release.targets:
         raise Refused("--release", f"{asked.release} does not exist for {platform}")
+    if platform != "eks" and releases.dated(asked.release):
+        raise Refused("--release", f"{asked.release}: only EMR on EKS takes a date or -latest")
     return Plan(
         name=name(settings),
         settings=settings,

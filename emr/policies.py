@@ -6,7 +6,7 @@ An action's resources are those of AWS's service authorization reference; where 
 import dataclasses
 import re
 
-from emr import lake, platforms
+from emr import lake, trusts
 from emr.arns import DNS, Cluster, Role, Secret
 from emr.lake import allow
 from jobs import flags
@@ -191,5 +191,5 @@ DOCUMENTS = {
     "trust": trust,
     "cluster-policy": cluster_policy,
     "vpc-connection": vpc_connection,
-    **platforms.DOCUMENTS,
+    **trusts.DOCUMENTS,
 }

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from emr import arns, platforms, policies
+from emr import arns, policies, trusts
 from jobs import flags
 from jobs.settings import Refused
 
@@ -36,7 +36,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--role-external-id", type=arns.external_id, metavar="ID")
     add("--group-prefix", type=arns.group, metavar="NAME", help="default: floodmark")
     add("--consumer-group", type=arns.group, metavar="NAME")
-    add("--application-arn", type=platforms.application, metavar="ARN", dest="application", help="of EMR Serverless")
+    add("--application-arn", type=trusts.application, metavar="ARN", dest="application", help="of EMR Serverless")
     add("--code", type=flags.place, metavar="URI", help="where `package --to` put the files")
     add("--log-uri", type=flags.place, metavar="URI", help="where the platform writes logs with the job's role")
 

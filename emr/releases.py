@@ -4,6 +4,7 @@ From AWS's release pages. A release that isn't here runs too when it has one of 
 """
 
 import argparse
+import re
 from typing import NamedTuple
 
 from jobs.settings import Refused
@@ -34,6 +35,7 @@ LINES = {
     "4.1": Release("4.1", "4.1", "2.13", "?", "17", ""),
 }
 DEFAULT = "emr-spark-8.1.0"
+LABEL = re.compile(r"(emr-(?:spark-)?\d+\.\d+\.\d+)(-latest|-\d{8})?")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +46,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def named(label: str, line: str | None) -> Release:
     """The release `label`; raises `Refused` for one that isn't known without its line."""
-    bare = label.partition("-latest")[0]
+    found = LABEL.fullmatch(label)
+    if not found:
+        raise Refused("--release", f"{label} is not like {' or '.join(RELEASES)}")
+    bare = found[1]
     known = RELEASES.get(bare)
     if known and line and line != known.line:
         raise Refused("--spark-line", f"{bare} has Spark {known.spark}, not {line}")
@@ -55,3 +60,8 @@ def named(label: str, line: str | None) -> Release:
             "--release", f"{label} is none of {', '.join(RELEASES)}: say its --spark-line ({' or '.join(LINES)})"
         )
     return LINES[line]
+
+
+def dated(label: str) -> bool:
+    """Whether it names one of a release's images, as only EMR on EKS has them: `-latest` or `-20261101`."""
+    return bool(LABEL.fullmatch(label)[2])

@@ -13,6 +13,11 @@ from emr import model
 STEP_CHARACTERS = 10_240
 ROTATION = {"K": 2**10, "M": 2**20, "G": 2**30}
 SERVERLESS_RUN = re.compile(r"arn:aws[a-z-]*:scheduler:::aws-sdk:emrserverless:startJobRun")  # a "universal target"
+EXPRESSION = re.compile(
+    r"rate\((1 (minute|hour|day)|(?!0|1 )\d+ (minute|hour|day)s)\)"
+    r"|cron\([\w*?,/#-]+( [\w*?,/#-]+){5}\)"
+    r"|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)"
+)
 # What EventBridge Scheduler puts in the place of its attributes, by an example.
 ATTRIBUTES = {
     "<aws.scheduler.execution-id>": "d32c5d91-3a3e-4d0e-8e1f-5a2a7d4a6c1b",
@@ -132,8 +137,11 @@ def application(request: dict) -> Iterator[str]:
 
 def schedule(request: dict) -> Iterator[str]:
     target = request["Target"]
-    if not re.fullmatch(r"(rate|cron|at)\(.+\)", request["ScheduleExpression"]):
-        yield f"ScheduleExpression: {request['ScheduleExpression']} is not rate(…), cron(…) or at(…)"
+    if not EXPRESSION.fullmatch(request["ScheduleExpression"]):
+        yield (
+            f"ScheduleExpression: {request['ScheduleExpression']} is not rate(1 hour), cron(0 * * * ? *) with six "
+            "fields, or at(2026-11-01T00:00:00)"
+        )
     if not SERVERLESS_RUN.fullmatch(target["Arn"]):
         yield f"Target.Arn: {target['Arn']} starts no run of EMR Serverless"
     if target.get("RetryPolicy", {}).get("MaximumRetryAttempts") != 0:

@@ -5,6 +5,7 @@ Parquet on a local disk), for S3 is farther, records are larger, and a job that 
 """
 
 import argparse
+import math
 import re
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ class Size(NamedTuple):
 
 
 # EC2: two containers of `xs` fit an xlarge node (4 vCPU, 16 GiB, 12 of them YARN's).
-# EKS: Kubernetes adds 40 % for a Python job, so that `xs` fits a large node (2 vCPU, 8 GiB).
+# EKS: Kubernetes adds 40 % for a Python job; `xs` and the pod that submits it fit an xlarge node (4 vCPU, 16 GiB).
 # Serverless: with the 10 % (at least 384 MiB) that Spark adds, just below a size of worker that is billed.
 SIZES = {
     "ec2": {
@@ -51,6 +52,12 @@ OVERRIDES = {
     "executor_cores": flags.count,
     "executor_memory": None,
 }
+
+
+def gigabytes(memory: str) -> int:
+    """Of a container whose JVM has `memory`: Spark adds a tenth, at least 384 MiB."""
+    mebibytes = int(memory[:-1]) * {"m": 1, "g": 1024}[memory[-1]]
+    return math.ceil((mebibytes + max(384, mebibytes / 10)) / 1024)
 
 
 def memory(text: str) -> str:

@@ -3,6 +3,7 @@
 import argparse
 
 from emr import job
+from emr.runs import Run
 
 SHOWN = 5
 
@@ -13,12 +14,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     found = job.named(asked)
-    runs = found.runs()
-    if not runs:
-        print(f"{found.name} has no runs")
-        return 1
+    runs = job.runs(found)
     last = found.run(runs[0].id)
     for one in (last, *runs[1:SHOWN]):
         attempt = f"attempt {one.attempt}" if one.attempt else ""
-        print("  ".join(filter(None, (one.id, one.state, one.since, attempt, " ".join(one.why.split())))))
+        print("  ".join(filter(None, (one.id, one.state, since(one), attempt, " ".join(one.why.split())))))
     return 0 if last.well else 1
+
+
+def since(run: Run) -> str:
+    return f"{run.since:%Y-%m-%d %H:%M:%S%z}" if run.since else ""

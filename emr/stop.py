@@ -6,13 +6,11 @@ import time
 from emr import aws, job
 from emr.aws import Failed
 from emr.job import Job
-from emr.runs import Run
+from emr.runs import ENDED_WELL, ENDING, RUNNING, Run
 from jobs import flags
 
 LOOK_EVERY = 10  # seconds
 CANCEL = 600  # seconds that the platform has to cancel a run
-# These may have left an application on YARN behind, which nobody but YARN knows of.
-LEFT_BEHIND = {"CANCELLED", "INTERRUPTED"}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +28,9 @@ def run(asked: argparse.Namespace) -> int:
     if asked.dry_run:
         for one in found.runs():
             if one.active:
-                print(f"{one.id} {one.state}: would be asked to end by {found.marker}")
+                print(f"{one.id} {one.state}: would be {'asked to end' if one.state in RUNNING else 'cancelled'}")
+            if one.left:
+                print(f"{one.id} {one.state}: what it has left on YARN would be killed")
         return 0
     stopped(found, asked.grace // 1000)
     return 0
@@ -40,44 +40,64 @@ def stopped(found: Job, grace: int) -> None:
     """Nothing of the job runs any more; raises `Failed` if that can't be brought about."""
     runs = found.runs()
     active = [one for one in runs if one.active]
-    left = [one for one in runs[:1] if one.state in LEFT_BEHIND and found.platform.leaves_behind]
+    left = [one for one in runs if one.left]
     if not active and not left:
         print(f"{found.name}: nothing runs")
-        return
     try:
-        if any(one.state == "RUNNING" for one in active):
-            aws.write(found.marker, b"")
+        # One that waits would begin as soon as one that runs has ended.
+        for one in active:
+            if one.state not in RUNNING:
+                cancel(found, one, grace)
+        running = [one for one in active if one.state in RUNNING]
+        if running:
+            found.objects.write(found.marker, b"")
             print(f"asked to end by {found.marker}")
-            active = waited(found, active, grace)
-        for one in active or left:
+        for one in waited(found, running, grace):
             cancel(found, one, grace)
+        if left:
+            kill(found, left[0])
     finally:
-        # Left there it would end the next run at once. The job takes it away by itself, if it ends by itself.
-        aws.delete(found.marker)
+        # Left there, even by a `stop` before this one, it would end the next run at once.
+        found.objects.delete(found.marker)
 
 
 def cancel(found: Job, run: Run, grace: int) -> None:
     """The platform has ended the run, and what of it might go on elsewhere."""
     print(f"cancelling {run.id}, which is {run.state}")
-    with aws.doing(f"cancelling {run.id}"):
-        other = found.platform.cancel(found.client, found.account, run, found.name, grace)
-    pending = [run, *([found.run(other)] if other else [])]
-    if left := waited(found, pending, CANCEL):
-        raise Failed(f"{left[0].id} is still {left[0].state} after {CANCEL} seconds: ask again")
-    if other and not (ended := found.run(other)).well:
-        raise Failed(f"{other}, which kills the application on YARN, is {ended.state}: it may still run")
+    if run.state not in ENDING:
+        with aws.doing(f"cancelling {run.id}"):
+            # What AWS takes, and so that it is over before we give up.
+            found.platform.cancel(found.client, found.account, run, min(max(grace, 15), CANCEL - 60))
+    ended(found, run.id)
+    run = found.run(run.id)
+    if found.platform.kill and run.begun and run.state not in ENDED_WELL:
+        kill(found, run)
+
+
+def kill(found: Job, run: Run) -> None:
+    """The application that the run has left has ended."""
+    print(f"killing what {run.id} has left")
+    with aws.doing(f"killing what {run.id} has left"):
+        other = found.platform.kill(found.client, found.account, found.name)
+    ended(found, other)
+    if not (last := found.run(other)).well:
+        raise Failed(f"{other}, which kills the application on YARN, is {last.state}: it may still run")
+
+
+def ended(found: Job, id: str) -> None:
+    if left := waited(found, [found.run(id)], CANCEL):
+        raise Failed(f"{id} is still {left[0].state} after {CANCEL} seconds: ask again")
 
 
 def waited(found: Job, runs: list[Run], seconds: int) -> list[Run]:
     """Those of `runs` that still run after that time, or none as soon as all have ended."""
     until = time.monotonic() + seconds
     while True:
-        runs = [now for now in map(found.run, [one.id for one in runs]) if now.active or say(now)]
+        runs = [found.run(one.id) for one in runs]
+        for one in runs:
+            if not one.active:
+                print(f"{one.id} {one.state}")
+        runs = [one for one in runs if one.active]
         if not runs or time.monotonic() >= until:
             return runs
         time.sleep(LOOK_EVERY)
-
-
-def say(run: Run) -> bool:
-    print(f"{run.id} {run.state}")
-    return False

@@ -2,15 +2,18 @@
 
 import argparse
 import json
+import sys
 
-from emr import account, aws, plan, render
+from emr import account, aws, job, plan, render
 from emr.aws import Failed
+from emr.job import Job
 from emr.plan import Plan
-from emr.runs import PLATFORMS, Platform, Run
+from emr.runs import ENDING, PLATFORMS, RUNNING, WAITING, Run, digest
 from emr.targets import TARGETS, Target
 from emr.tokens import tokened
 from jobs.settings import Refused
 
+UNTOKENED = {"AddJobFlowSteps", "RunJobFlow"}
 LIVING = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]  # states of a cluster
 
 
@@ -40,80 +43,119 @@ def ready(asked: argparse.Namespace, target: Target) -> tuple[Plan, dict]:
     return planned, request
 
 
-def client_of(target: Target, planned: Plan):
-    return aws.client(target.service, planned.account.get("region"))
+def sender(target: Target, planned: Plan):
+    """A client for the target: what AWS has no token for is sent once, whatever becomes of the answer."""
+    attempts = 1 if target.operation in UNTOKENED else None
+    return aws.client(target.service, planned.account.get("region"), attempts)
 
 
-def job(target: Target, planned: Plan, request: dict) -> None:
+def a_run(target: Target, planned: Plan, request: dict) -> None:
     """A run of the job, unless it runs already. Two at once would take the table from each other."""
-    name = next(name for name, row in TARGETS.items() if row is target)
-    platform, client = PLATFORMS[name], client_of(target, planned)
-    found = list(platform.of(client, planned.account, planned.name))
-    if running := [run for run in found if run.active]:
-        last = platform.details(client, planned.account, running[0].id)
-        if len(running) > 1 or not same(last, platform, request):
+    found = job.of(planned)
+    matching(found, planned)
+    runs = found.runs()
+    if running := [run for run in runs if run.active]:
+        if len(running) > 1 or not same(found, running[0], request):
             ids = ", ".join(run.id for run in running)
             raise Failed(f"{ids} is running already, with other flags or files: `upgrade` or `stop` it")
-        say(planned, running[0], "runs already")
+        say(running[0], "runs already", found)
+    else:
+        start(target, planned, request, found, runs)
+
+
+def matching(found: Job, planned: Plan) -> None:
+    """Raises `Failed` if a run couldn't have the release that its files are for: on EKS alone each asks for its own."""
+    if not found.platform.release:
         return
-    start(target, planned, request, found)
+    with aws.doing("asking for the release"):
+        there = found.platform.release(found.client, found.account)
+    if there != planned.label:
+        raise Failed(f"{found.account[found.platform.needs]} has {there}, not {planned.label}: say its --release")
 
 
-def same(run: Run, platform: Platform, request: dict) -> bool:
-    """Whether the run does what is asked for; of a template that isn't known, and is taken for it."""
-    wanted = platform.sent(request)
-    return wanted is None or run.sent == wanted
+def same(found: Job, run: Run, request: dict) -> bool:
+    """Whether the run does what is asked for; raises `Failed` for one that is about to end."""
+    if run.state in ENDING:
+        raise Failed(f"{run.id} is being cancelled: ask again when it has ended")
+    return found.run(run.id).does == found.platform.does(request)
 
 
-def start(target: Target, planned: Plan, request: dict, before: list[Run]) -> None:
+def start(target: Target, planned: Plan, request: dict, found: Job, before: list[Run]) -> None:
     """The job is started: once, even if AWS's answer is lost and the same is asked again."""
-    client = client_of(target, planned)
+    if left := [run for run in before if run.left]:
+        raise Failed(f"{left[0].id} was cancelled, and what it started on YARN may still run: `stop` it")
+    found.objects.delete(found.marker)  # one that is left of an earlier `stop` would end this run at once
     if "clientToken" in request:
         bare = {key: value for key, value in request.items() if key != "clientToken"}
         request = tokened(bare, after=before[0].id if before else "")
-    answer = aws.call(client, target.operation, request)
-    platform = next(PLATFORMS[name] for name, row in TARGETS.items() if row is target)
-    found = Run(platform.started(answer), "SUBMITTED", "")
-    say(planned, found, "submitted")
-    with aws.doing("asking where its logs will be"):
-        print(f"logs: {platform.place(client, planned.account, found)}")
+    answer = aws.call(sender(target, planned), target.operation, request)
+    run = Run(found.platform.started(answer), "SUBMITTED")
+    say(run, "submitted", found)
+    try:
+        print(f"logs: {found.logs(run)}")
+        others = [one.id for one in found.runs() if one.active and one.id != run.id]
+    except (Failed, Refused) as wrong:  # that is no reason to say that the job was not submitted
+        print(f"# {wrong}", file=sys.stderr)
+        return
+    if others:
+        raise Failed(f"{', '.join(others)} was started at the same time: `stop` ends both, then submit one")
 
 
-def say(planned: Plan, run: Run, what: str) -> None:
-    print(f"{run.id} {what}: {planned.name}")
+def say(run: Run, what: str, found: Job) -> None:
+    print(f"{run.id} {what}: {found.name}")
 
 
 def cluster(target: Target, planned: Plan, request: dict) -> None:
     """RunJobFlow knows no token: a cluster of the same name that lives is taken for this one."""
-    client = client_of(target, planned)
+    client = sender(target, planned)
     pages = client.get_paginator("list_clusters").paginate(ClusterStates=LIVING)
-    for found in (found for page in pages for found in page["Clusters"] if found["Name"] == planned.name):
-        print(f"{found['Id']} is there already: {planned.name}")
+    for id in (found["Id"] for page in pages for found in page["Clusters"] if found["Name"] == planned.name):
+        steps = PLATFORMS["ec2-step"].of(client, {"cluster-id": id}, planned.name)
+        args = request["Steps"][0]["HadoopJarStep"]["Args"]
+        if not any(step.state in WAITING | RUNNING and step.does == args for step in steps):
+            raise Failed(f"{id} is there already, without this job: `submit ec2-step --cluster-id {id}`, or `upgrade`")
+        print(f"{id} is there already: {planned.name}")
         return
     made = aws.call(client, target.operation, request)["JobFlowId"]
     print(f"{made} submitted: {planned.name}\nlogs: {request['LogUri']}{made}/")
 
 
-def made_once(target: Target, planned: Plan, request: dict) -> None:
-    """What has a client token and isn't a run: AWS itself sees that it is the same."""
-    answer = aws.call(client_of(target, planned), target.operation, request)
-    print(f"{answer.get('applicationId') or answer['id']} made: {planned.name}")
+def application(target: Target, planned: Plan, request: dict) -> None:
+    """AWS forgets a client token some day: an application of the same name is taken for this one."""
+    client = sender(target, planned)
+    for page in client.get_paginator("list_applications").paginate():
+        for found in page["applications"]:
+            if found.get("name") == planned.name and found["state"] != "TERMINATED":
+                print(f"{found['id']} is there already: {planned.name}")
+                return
+    print(f"{aws.call(client, target.operation, request)['applicationId']} made: {planned.name}")
+
+
+def template(target: Target, planned: Plan, request: dict) -> None:
+    """A template never changes: each version of the job has one, known by the digest in its tags."""
+    client = sender(target, planned)
+    for page in client.get_paginator("list_job_templates").paginate():
+        for found in page["templates"]:
+            if digest(found) == digest(request):
+                print(f"{found['id']} is there already: {planned.name}")
+                return
+    print(f"{aws.call(client, target.operation, request)['id']} made: {planned.name}")
 
 
 def schedule(target: Target, planned: Plan, request: dict) -> None:
     """The schedule is there, with this request; one that is there already is changed."""
-    client = client_of(target, planned)
+    client = sender(target, planned)
     try:
-        aws.call(client, target.operation, request)
-        print(f"{planned.name} made: {request['ScheduleExpression']}")
-    except client.exceptions.ConflictException:
         aws.call(client, "UpdateSchedule", request)
         print(f"{planned.name} changed: {request['ScheduleExpression']}")
+    except client.exceptions.ResourceNotFoundException:
+        aws.call(client, target.operation, request)
+        print(f"{planned.name} made: {request['ScheduleExpression']}")
 
 
 def lifecycle(target: Target, planned: Plan, request: dict) -> None:
     """The bucket has these rules; those of others stay: AWS replaces all that there are."""
-    client, bucket = client_of(target, planned), request["Bucket"]
+    client, bucket = sender(target, planned), request["Bucket"]
     ours = request["LifecycleConfiguration"]["Rules"]
     try:
         there = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
@@ -127,10 +169,10 @@ def lifecycle(target: Target, planned: Plan, request: dict) -> None:
 
 
 SENDERS = {
-    **dict.fromkeys(PLATFORMS, job),
+    **dict.fromkeys(PLATFORMS, a_run),
     "ec2-cluster": cluster,
-    "eks-template": made_once,
-    "serverless-application": made_once,
+    "eks-template": template,
+    "serverless-application": application,
     "serverless-schedule": schedule,
     "bucket-lifecycle": lifecycle,
 }

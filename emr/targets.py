@@ -20,6 +20,9 @@ class Target(NamedTuple):
 
     def made(self, plan: Plan) -> dict:
         """The request; raises `Refused` with all that AWS would not take of it."""
+        for flag, targets in ALONE.items():
+            if getattr(plan.asked, flag) and plan.asked.target not in targets:
+                raise Refused(f"--{flag.replace('_', '-')}", f"only for {' and '.join(targets)}")
         request = self.request(plan)
         if faults := rules.faults(self.service, self.operation, request):
             raise Refused(self.operation, "; ".join(faults))
@@ -41,4 +44,13 @@ TARGETS = {
     "bucket-lifecycle": Target(
         "", "s3", "PutBucketLifecycleConfiguration", lifecycle.rules, "what no job needs any more goes"
     ),
+}
+# The flags that mean something to few targets, by their names in the parsed command line.
+ALONE = {
+    "transient": ("ec2-cluster",),
+    "instance_type": ("ec2-cluster",),
+    "nodes": ("ec2-cluster",),
+    "job_template_id": ("eks",),
+    "schedule": ("serverless-schedule",),
+    "bucket": ("bucket-lifecycle",),
 }

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from emr import job, stop, submit
+from emr import aws, job, stop, submit
 from emr.aws import Failed
 from emr.targets import TARGETS
 
@@ -21,16 +21,18 @@ def run(asked: argparse.Namespace) -> int:
     if asked.dry_run:
         print(json.dumps(request, indent=2))
         return 0
-    found = job.named(asked)
+    found = job.of(planned)
+    submit.matching(found, planned)
     active = [one for one in found.runs() if one.active]
     if len(active) > 1:
         raise Failed(f"{', '.join(one.id for one in active)} run at once: `stop` them first")
-    if active and submit.same(found.run(active[0].id), found.platform, request):
-        submit.say(planned, active[0], "runs already")
+    if active and submit.same(found, active[0], request):
+        submit.say(active[0], "runs already", found)
         return 0
     stop.stopped(found, asked.grace // 1000)
     before = found.runs()
     if running := [one for one in before if one.active]:
         raise Failed(f"{running[0].id} was started meanwhile: nothing was submitted")
-    submit.start(target, planned, request, before)
+    with aws.doing(f"submitting {asked.target}"):
+        submit.start(target, planned, request, found, before)
     return 0

@@ -67,6 +67,7 @@ PRINTABLE_OPTIONS = READER_OPTIONS | {
     "security.protocol",
     "ssl.endpoint.identification.algorithm",
 }
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 CLUSTER = re.compile(r"arn:aws[a-z-]*:kafka:(?P<region>[a-z0-9-]+):\d{12}:cluster/[A-Za-z0-9_-]+/[A-Za-z0-9-]+")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 STORES = {".p12": "PKCS12", ".pfx": "PKCS12", ".jks": "JKS", ".pem": "PEM"}
@@ -117,6 +118,8 @@ def place(text: str) -> str:
     text = anywhere(text)
     if "://" in text and bucket(text) is None:
         raise ArgumentTypeError(f"{text!r} is neither s3://bucket/prefix nor a local folder")
+    if bucket(text) is not None and not BUCKET.fullmatch(bucket(text)):
+        raise ArgumentTypeError(f"{text!r} has no bucket's name: 3 to 63 small letters, digits, dots and hyphens")
     if bucket(text) is not None and not re.fullmatch(r"s3a?://[^/]+/.+", text):
         raise ArgumentTypeError(f"{text!r} needs a prefix below the bucket: s3://bucket/prefix")
     if text == "/":

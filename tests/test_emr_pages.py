@@ -1,18 +1,20 @@
 """The pages about EMR: their commands exist with their parameters, AWS would take what they submit, sums are right."""
 
+import json
 import re
 import shlex
 from pathlib import Path
-from string import Template
 
+import parliament
 import pytest
 
 from emr.__main__ import main
 from tests.kit import aws
 from tests.kit.emr import uploaded
+from tests.kit.pages import commands, page
+from transforms.access_log import REQUEST
 
-FOLDER = Path(__file__).parents[1] / "emr"
-PAGES = {name: (FOLDER / f"{name}.md").read_text() for name in ("ec2", "eks", "serverless")}
+PAGES = {name: page(name) for name in ("ec2", "eks", "serverless")}
 # Commands that the CLI has besides those of AWS's models.
 OF_THE_CLI_ALONE = {
     ("emr", "modify-cluster-attributes"),
@@ -21,27 +23,14 @@ OF_THE_CLI_ALONE = {
 }
 
 
-def commands(page: str) -> list[tuple[str, dict[str, str]]]:
-    """The lines of the page's shell blocks, in order, with what was exported before each."""
-    found, known = [], {}
-    for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL):
-        for line in block.splitlines():
-            line = Template(line).safe_substitute(known)
-            if line.startswith("export "):
-                known = known | dict(word.split("=", 1) for word in shlex.split(line)[1:])
-            else:
-                found.append((line, known))
-    return found
-
-
 ALL = [(name, *command) for name, page in PAGES.items() for command in commands(page)]
 OURS = [(line, known) for _, line, known in ALL if line.startswith("python -m emr ")]
 AWS = sorted({line for _, line, _ in ALL if line.startswith("aws ")})
 
 
 def test_every_command_of_the_pages_is_of_a_kind_that_is_checked():
-    others = {line for name, line, _ in ALL if not line.startswith(("aws ", "python -m emr "))}
-    assert others == {'make package ARGS="--to s3://example-code/floodmark"'}
+    others = {line for _, line, _ in ALL if not line.startswith(("aws ", "python -m emr "))}
+    assert others == {"make setup", ". .venv/bin/activate", "kubectl create namespace floodmark"}
     assert len(OURS) > 20 and len(AWS) > 15 and not any("$" in line for _, line, _ in ALL)
 
 
@@ -59,11 +48,14 @@ def test_a_command_of_ours_is_taken(line, known, monkeypatch, tmp_path, capsys):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("FLOODMARK_ARTEFACTS", str(uploaded(tmp_path)))
     words = shlex.split(line.partition(" > ")[0])[3:]
+    if words[0] == "package":
+        words = ["package", "--dry-run", "--dist", str(tmp_path), *words[1:]]
+        monkeypatch.setattr("emr.aws.Objects.absent", lambda *_: True)
     if words[0] in ("submit", "upgrade", "stop"):
         words.insert(2, "--dry-run")
     if words[0] in ("status", "logs", "stop"):
         monkeypatch.setattr("emr.job.Job.runs", lambda job: [])
-        main(words)
+        assert main(words) == (0 if words[0] == "stop" else 1)  # there is no run whose state could be told
     else:
         assert main(words) == 0, capsys.readouterr().err
         assert capsys.readouterr().out
@@ -81,3 +73,19 @@ def test_a_page_says_what_it_costs_where_and_when_and_that_nothing_was_run(name)
     assert "us-east-1, USD for 730 hours a month, collected on 2026-11-23" in page
     assert "Nothing on this page has been run against AWS" in page
     assert "| always on | scheduled |" in page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_rights_that_a_page_speaks_of_are_among_iams(name):
+    actions = set(re.findall(r"`([a-z0-9-]+:[A-Z][A-Za-z0-9]+)`", PAGES[name]))
+    policy = {"Sid": "A", "Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+    found = parliament.analyze_policy_string(json.dumps({"Version": "2012-10-17", "Statement": [policy]})).findings
+    assert len(actions) > 8 and "UNKNOWN_ACTION" not in {finding.issue for finding in found}
+
+
+def test_the_table_of_the_pages_has_the_columns_of_the_transform():
+    statement = (Path(__file__).parents[1] / "emr" / "examples" / "logs.sql").read_text()
+    columns = dict(re.findall(r"`?(\w+)`? (string|timestamp|int|bigint|double)\b", statement))
+    event = {name: kind.lower() for name, kind in re.findall(r"(\w+) +([A-Z]+)", REQUEST.replace("NOT NULL", ""))}
+    kafka = {"_topic": "string", "_partition": "int", "_offset": "bigint", "_timestamp": "timestamp"}
+    assert columns == event | kafka | {"dt": "string", "hr": "string"}

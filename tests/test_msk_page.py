@@ -3,42 +3,23 @@
 import json
 import re
 import shlex
-from pathlib import Path
-from string import Template
 
 import pytest
 
-from emr import platforms
+from emr import trusts
 from emr.__main__ import main
 from emr.policies import DOCUMENTS
 from tests.kit import aws
+from tests.kit.pages import commands, page
 
-PAGE = (Path(__file__).parents[1] / "emr" / "msk.md").read_text()
-
-
-def commands() -> list[str]:
-    """The lines of the page's shell blocks in order, each with the variables that were exported before it."""
-    found, known = [], {}
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            line = Template(line).safe_substitute(known)
-            inner = re.fullmatch(r"export ([A-Z_]+)=\$\((.*)\)", line)
-            if inner:
-                known[inner[1]] = inner[1].lower()
-            elif line.startswith("export "):
-                known |= dict(word.split("=", 1) for word in shlex.split(line)[1:])
-            found.append(inner[2] if inner else line)
-    return found
-
-
-AWS = [command for command in commands() if command.startswith("aws ")]
-POLICY = [command for command in commands() if command.startswith("python -m emr ")]
+PAGE = page("msk")
+COMMANDS = [line for line, _ in commands(PAGE)]
+AWS = [command for command in COMMANDS if command.startswith("aws ")]
+POLICY = [command for command in COMMANDS if command.startswith("python -m emr ")]
 
 
 def test_every_command_of_the_page_is_of_a_kind_that_is_checked():
-    assert [
-        command for command in commands() if command not in AWS + POLICY and not command.startswith("export ")
-    ] == []
+    assert set(COMMANDS) == set(AWS + POLICY)
     assert len(AWS) > 15 and "$" not in "".join(AWS + POLICY)
 
 
@@ -73,13 +54,11 @@ def test_a_document_of_the_page_is_printed(command, capsys):
 
 def test_the_page_puts_every_document_where_its_table_says():
     made = dict(re.findall(r"python -m emr policy ([a-z-]+) .*> (\S+)", "\n".join(POLICY)))
-    assert set(made) == set(DOCUMENTS) - set(platforms.DOCUMENTS)
+    assert set(made) == set(DOCUMENTS) - set(trusts.DOCUMENTS)
     taken = {file: " ".join(command.split()[:3]) for command in AWS for file in re.findall(r"file://(\S+)", command)}
     for document, by in re.findall(r"^\| `([a-z-]+)` \|.*\| `(aws [a-z -]+)` \|$", PAGE, re.MULTILINE):
         assert taken[made[document]] == by
-    assert set(re.findall(r"^\| `([a-z-]+)` \|.*`aws ", PAGE, re.MULTILINE)) == set(DOCUMENTS) - set(
-        platforms.DOCUMENTS
-    )
+    assert set(re.findall(r"^\| `([a-z-]+)` \|.*`aws ", PAGE, re.MULTILINE)) == set(DOCUMENTS) - set(trusts.DOCUMENTS)
 
 
 def test_the_ports_of_the_page_are_those_that_its_commands_open():

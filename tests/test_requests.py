@@ -90,7 +90,7 @@ WRONG = [
     ("ec2-cluster", "AutoTerminationPolicy.IdleTimeout", 30, "30 is not between 60 and 604,800"),
     ("ec2-cluster", "Instances.InstanceGroups[1].InstanceRole", "MASTER", "there must be one MASTER"),
     ("ec2-cluster", "Instances.InstanceGroups[1].Market", "CHEAP", "none of ON_DEMAND, SPOT"),
-    ("ec2-cluster", f"{LIMITS}.MinimumCapacityUnits", 5, "5 is more than MaximumCapacityUnits, 4"),
+    ("ec2-cluster", f"{LIMITS}.MinimumCapacityUnits", 5, "5 is more than MaximumCapacityUnits, 2"),
     ("ec2-cluster", f"{LIMITS}.MaximumCapacityUnits", None, "MaximumCapacityUnits is missing"),
     ("ec2-cluster", f"{LIMITS}.UnitType", "Nodes", "none of InstanceFleetUnits, Instances, VCPU"),
     ("ec2-cluster", "Applications", [{"Name": "Flink"}], "Spark is missing"),
@@ -132,7 +132,11 @@ WRONG = [
     ("serverless", "clientToken", "2026-11-01T00:00:00Z", "does not have AWS's form"),
     ("serverless", "jobDriver", {}, "exactly one of sparkSubmit, hive"),
     ("serverless-schedule", "Name", "a/b", "does not have AWS's form"),
-    ("serverless-schedule", "ScheduleExpression", "every hour", "is not rate(…), cron(…) or at(…)"),
+    ("serverless-schedule", "ScheduleExpression", "every hour", "is not rate(1 hour), cron("),
+    ("serverless-schedule", "ScheduleExpression", "rate(1 hours)", "is not rate(1 hour), cron("),
+    ("serverless-schedule", "ScheduleExpression", "rate(0 minutes)", "is not rate(1 hour), cron("),
+    ("serverless-schedule", "ScheduleExpression", "cron(0 * * * *)", "is not rate(1 hour), cron("),
+    ("serverless-schedule", "ScheduleExpression", "at(2026-11-01)", "is not rate(1 hour), cron("),
     ("serverless-schedule", "FlexibleTimeWindow.Mode", "NONE", "none of OFF, FLEXIBLE"),
     ("serverless-schedule", "Target.RetryPolicy.MaximumRetryAttempts", 186, "no more than 185"),
     ("serverless-schedule", "Target.RetryPolicy.MaximumRetryAttempts", 1, "would be a second run"),
@@ -182,7 +186,17 @@ REFUSED = [
     (("ec2-step", "--", *JOB, "--kafka-option", f"client.id={'x' * 9_000}"), "a step takes no more than 10,240"),
     (("ec2-cluster", "--transient", "--", *JOB), "needs --trigger available-now"),
     (("serverless-schedule", "--", *JOB), "needs --trigger available-now"),
-    (("serverless-schedule", "--schedule", "hourly", "--", *JOB, *DRAIN), "is not rate(…), cron(…) or at(…)"),
+    (("serverless-schedule", "--schedule", "hourly", "--", *JOB, *DRAIN), "is not rate(1 hour), cron("),
+    (("ec2-step", "--", *JOB[:-6], "--transform", "mine:f"), "--transform: mine:f is in no file of transforms/"),
+    (("ec2-step", "--", *JOB[:-6], "--transform", "transforms.nope:f"), "transforms.nope:f is in no file"),
+    (("ec2-step", "--release", "my release", "--spark-line", "4.1", "--", *JOB), "my release is not like emr-7.14.0"),
+    (("ec2-cluster", "--release", "emr-7.14.0-latest", "--", *JOB), "only EMR on EKS takes a date or -latest"),
+    (("serverless", "--schedule", "rate(1 hour)", "--", *JOB), "--schedule: only for serverless-schedule"),
+    (("eks", "--transient", "--", *JOB), "--transient: only for ec2-cluster"),
+    (("serverless", "--driver-cores", "3", "--", *JOB), "--driver-cores: 3: a worker has 1, 2, 4, 8, 16"),
+    (("serverless", "--executor-memory", "8g", "--", *JOB), "8g is 9 GB, and a worker of 1 vCPU has at most 8"),
+    (("ec2-cluster", "--executor-memory", "12g", "--", *JOB), "YARN has 12 GB of m7g.xlarge, and a container of"),
+    (("ec2-cluster", "--size", "l", "--nodes", "4", "--", *JOB), "don't hold the driver and 8 executors: 9 do"),
     (("bucket-lifecycle", "--", *JOB, "--state", "s3://other/state"), "each bucket has rules of its own"),
     (("moon", "--", *JOB), "invalid choice"),
 ]
@@ -218,6 +232,14 @@ def test_no_secret_of_the_environment_gets_into_a_request(monkeypatch, capsys):
         assert main(["render", *words]) == 0
     said = capsys.readouterr()
     assert "hush-hush" not in said.out + said.err and said.out.count("floodmark") > len(EXAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("release", "label"),
+    [("emr-7.14.0", "emr-7.14.0-latest"), *((label, label) for label in ("emr-7.14.0-latest", "emr-7.14.0-20261101"))],
+)
+def test_eks_is_asked_for_an_image_of_the_release(release, label):
+    assert json.loads(rendered("eks", "--release", release, "--", *JOB))["releaseLabel"] == label
 
 
 def test_a_step_hands_the_jobs_flags_on_word_by_word():

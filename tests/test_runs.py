@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import subprocess
 
 import pytest
 
-from emr import stop
+from emr import model, runs, stop
 from emr.__main__ import main
+from emr.runs import killing
 from tests.kit.emr import Emr, uploaded
 
 NEEDED = {
@@ -18,6 +20,7 @@ NEEDED = {
 }
 JOB = ("--bootstrap-servers", "b:9092", "--topics", "orders", "--transform", "transforms.raw:raw")
 TARGETS = ("ec2-step", "eks", "serverless")
+STATES = (("emr-containers", "JobRunState"), ("emr-serverless", "JobRunState"))
 
 
 class Clock:
@@ -152,6 +155,137 @@ def test_a_job_that_does_not_hear_is_cancelled_after_the_grace(target, emr, does
         assert cancel["shutdownGracePeriodInSeconds"] == 60
 
 
+@pytest.mark.parametrize("verb", ["submit", "upgrade"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_run_that_is_being_cancelled_is_not_taken_for_one_that_runs(target, verb, emr, does):
+    does("submit", target)
+    emr.ends("CANCELLING" if target == "serverless" else "CANCEL_PENDING")
+    code, said = does(verb, target)
+    assert code == 1 and "is being cancelled: ask again" in said and len(emr.runs) == 1
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_run_that_is_being_cancelled_is_only_waited_for(target, emr, does):
+    does("submit", target)
+    emr.cancelled(next(iter(emr.runs)))
+    assert does("stop", target)[0] == 0
+    assert not [name for name, _ in emr.asked if name.startswith("Cancel")]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_waits_is_cancelled_before_what_runs_is_asked_to_end(target, emr, does, clock):
+    """Else it would begin when the first has ended, and take the marker for its own or miss it."""
+    does("submit", target)
+    first = next(iter(emr.runs))
+    emr.started("00002", emr.runs[first]["name"], emr.runs[first]["sent"])
+    emr.ends("PENDING")
+    clock.then = lambda: emr.ends("COMPLETED", first)
+    assert does("stop", target)[0] == 0
+    assert [run["state"] for run in emr.runs.values()][:2] == ["COMPLETED", "CANCELLED"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_marker_that_an_earlier_stop_left_ends_no_later_run(target, emr, does, s3):
+    for verb in ("submit", "stop"):
+        s3.client().put_object(Bucket=s3.bucket, Key=emr.marker, Body=b"")
+        if verb == "stop":
+            emr.ends("COMPLETED")
+        assert does(verb, target)[0] == 0 and markers(s3, emr) == 0
+
+
+def test_a_step_that_began_before_its_cancel_is_killed_too(emr, does, monkeypatch):
+    does("submit", "ec2-step")
+    emr.ends("PENDING")
+    cancel = Emr.CancelSteps
+
+    def too_late(self, params):
+        self.waited.clear()
+        return cancel(self, params)
+
+    monkeypatch.setattr(Emr, "CancelSteps", too_late)
+    assert does("stop", "ec2-step")[0] == 0 and emr.yarn == set()
+
+
+def test_beside_an_application_whose_step_was_cancelled_nothing_is_submitted(emr, does):
+    does("submit", "ec2-step")
+    emr.ends("CANCELLED")
+    code, said = does("submit", "ec2-step")
+    assert code == 1 and "`stop` it" in said and len(emr.runs) == 1
+    assert does("stop", "ec2-step")[0] == does("submit", "ec2-step")[0] == 0
+    emr.ends("COMPLETED")
+    code, said = does("stop", "ec2-step")
+    assert "nothing runs" in said and len(emr.runs) == 3
+
+
+def test_the_killing_step_fails_where_yarn_does_not_answer(tmp_path):
+    yarn = tmp_path / "yarn"
+    yarn.write_text("#!/bin/sh\nexit 1\n")
+    yarn.chmod(0o755)
+    words = killing("floodmark-x")["HadoopJarStep"]["Args"]
+    found = subprocess.run(words, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    assert found.returncode != 0
+    yarn.write_text("#!/bin/sh\nexit 0\n")
+    assert subprocess.run(words, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}).returncode == 0
+
+
+def test_another_template_is_another_version(emr, does):
+    does("submit", "eks", "--job-template-id", "a")
+    assert "runs already" in does("upgrade", "eks", "--job-template-id", "a")[1]
+    emr_then = len(emr.runs)
+    code, _ = does("upgrade", "eks", "--job-template-id", "b", "--grace", "10s")
+    assert code == 0 and len(emr.runs) == emr_then + 1
+
+
+def test_each_version_of_the_job_has_one_template(emr, does):
+    ids = [does("submit", "eks-template", *words)[1].split()[0] for words in ((), (), ("--size", "s"), ("--size", "s"))]
+    assert ids == ["template1", "template1", "template2", "template2"]
+
+
+@pytest.mark.parametrize(("service", "shape"), [("emr", "StepState"), *STATES])
+def test_every_state_that_aws_has_means_something(service, shape):
+    known = model.models().get_service_model(service).shape_for(shape).enum
+    meanings = (runs.WAITING, runs.RUNNING, runs.ENDING, runs.ENDED_WELL, runs.ENDED_BADLY)
+    assert all(sum(state in meaning for meaning in meanings) == 1 for state in known), known
+
+
+@pytest.mark.parametrize("verb", ["submit", "upgrade"])
+@pytest.mark.parametrize("target", ["ec2-step", "serverless"])
+def test_files_for_another_release_than_what_is_there_are_not_sent(target, verb, emr, does):
+    does("submit", target)
+    emr.release = "emr-7.14.0"
+    code, said = does(verb, target)
+    assert code == 1 and "has emr-7.14.0, not emr-spark-8.1.0" in said and len(emr.runs) == 1
+    assert not [name for name, _ in emr.asked if name.startswith("Cancel")]
+
+
+def test_ctrl_c_is_one_line(emr, does, clock, s3):
+    does("submit", "eks")
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    clock.then = interrupted
+    code, said = does("stop", "eks")
+    assert code == 130 and said.splitlines()[-1].startswith("stop: given up") and markers(s3, emr) == 0
+
+
+def test_two_steps_submitted_at_once_are_said(emr, does, monkeypatch):
+    steps = iter([{"Steps": []}])
+    listed = Emr.ListSteps
+    does("submit", "ec2-step")
+    monkeypatch.setattr(Emr, "ListSteps", lambda self, params: next(steps, None) or listed(self, params))
+    code, said = does("submit", "ec2-step")
+    assert code == 1 and "submitted" in said and "was started at the same time" in said
+
+
+def test_logs_that_nobody_said_the_place_of_are_not_looked_for_in_the_example(emr, does, monkeypatch):
+    does("submit", "ec2-step")
+    monkeypatch.delenv("FLOODMARK_LOG_URI")
+    emr.log_uri = ""
+    code, said = does("logs", "ec2-step")
+    assert code == 2 and said.startswith("--log-uri: is missing")
+
+
 def test_on_ec2_the_application_is_killed_after_its_step_was_cancelled(emr, does):
     does("submit", "ec2-step")
     tag = next(iter(emr.runs.values()))["name"]
@@ -225,8 +359,9 @@ def test_an_upgrade_of_two_that_run_at_once_is_refused(target, emr, does):
     assert code == 1 and "run at once" in said and len(emr.runs) == 2
 
 
+CONTAINERS = "j-1ABC/containers/application_1700000000000_0007/container_1700000000000_0007_0"
 DRIVER = {
-    "ec2-step": "j-1ABC/steps/{id}/stderr.gz",
+    "ec2-step": f"{CONTAINERS}2_000001/stderr.gz",
     "eks": "vc1/jobs/{id}/containers/spark-1/spark-1-driver/stdout.gz",
     "serverless": "applications/00fabc/jobs/{id}/SPARK_DRIVER/stdout.gz",
 }
@@ -236,14 +371,17 @@ DRIVER = {
 def test_logs_lists_the_files_and_prints_the_drivers_last_lines(target, emr, does, s3):
     does("submit", target)
     place = f"logs/{DRIVER[target].format(id=next(iter(emr.runs)))}"
-    lines = b"first\nSubmitted application application_1700000000000_0007\nlast\n"
-    s3.client().put_object(Bucket=s3.bucket, Key=place, Body=gzip.compress(lines))
-    container = "logs/j-1ABC/containers/application_1700000000000_0007/c1/stdout.gz"
-    s3.client().put_object(Bucket=s3.bucket, Key=container, Body=b"")
-    code, said = does("logs", target, "--tail", "2")
-    assert code == 0 and f"s3://{s3.bucket}/{place}" in said and "last" in said and "first" not in said
-    assert (container in said) == (target == "ec2-step")
-    s3.client().delete_object(Bucket=s3.bucket, Key=place)
+    step = f"logs/j-1ABC/steps/{next(iter(emr.runs))}/stderr.gz"
+    files = {place: b"first\nlast\n", step: b"Submitted application application_1700000000000_0007\n"}
+    executor = f"logs/{CONTAINERS}2_000002/stderr.gz"
+    for key, lines in (files | {executor: b"an executor\n"}).items():
+        s3.client().put_object(Bucket=s3.bucket, Key=key, Body=gzip.compress(lines))
+    code, said = does("logs", target, "--tail", "1")
+    assert code == 0 and f"s3://{s3.bucket}/{place}" in said
+    assert "last\n" in said and not any(line in said for line in ("first", "an executor\n", "Submitted"))
+    assert (executor in said) == (step in said) == (target == "ec2-step")
+    for key in (place, step):
+        s3.client().delete_object(Bucket=s3.bucket, Key=key)
     assert "nothing yet at s3://floodmark/logs/" in does("logs", target)[1]
 
 

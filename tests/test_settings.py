@@ -76,7 +76,7 @@ def test_a_schema_is_text_or_a_file(tmp_path):
         "--checkpoint s3://lake/logs/c": "--checkpoint: s3://lake/logs/c lies inside --table",
         "--checkpoint s3://lake/logs_state/ledger/c": "--checkpoint: s3://lake/logs_state/ledger/c is the job's own",
         "--checkpoint s3://lake": "--table: s3://lake/logs lies inside --checkpoint s3://lake",
-        "--state s3://x/y/z --checkpoint s3://x/y": "--state: s3://x/y/z lies inside --checkpoint s3://x/y",
+        "--state s3://xyz/y/z --checkpoint s3://xyz/y": "--state: s3://xyz/y/z lies inside --checkpoint s3://xyz/y",
         "--consumer-group 'a b'": "--consumer-group: 'a b' is not a group's name",
         "--on-data-loss ignore": "--on-data-loss: invalid choice: 'ignore'",
         "--isolation serial": "--isolation: invalid choice: 'serial'",

@@ -55,6 +55,8 @@ def test_a_cluster_is_made_once_and_takes_the_step(submit):
     step = emr.list_steps(ClusterId=id)["Steps"][0]
     assert step["Config"]["Args"][:3] == ["spark-submit", "--master", "yarn"]
     assert "runs already" in submit("ec2-step", "--cluster-id", id)
+    with pytest.raises(AssertionError, match="is there already, without this job: `submit ec2-step --cluster-id j-"):
+        submit("ec2-cluster", drain=True)
     assert len(emr.list_steps(ClusterId=id)["Steps"]) == 1
 
 
@@ -70,6 +72,7 @@ def test_a_run_on_eks_is_started_and_found_again(submit):
 
 def test_an_application_and_a_run_on_serverless(submit):
     application = submit("serverless-application").split()[0]
+    assert submit("serverless-application", "--size", "s").startswith(f"{application} is there already")
     client = boto3.client("emr-serverless")
     # moto doesn't list the runs of an application that never had one.
     client.start_job_run(applicationId=application, clientToken="t", executionRoleArn=ROLE, name="another job")
@@ -102,4 +105,4 @@ def test_what_aws_refuses_is_one_line(account, capsys):
     words = ("ec2-step", *RELEASE, "--cluster-id", "j-NONE", "--", *JOB, "--table", account)
     assert main(["submit", *words]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("submitting ec2-step: ") and said.count("\n") == 1
+    assert said.startswith("asking for the release: ") and said.count("\n") == 1

@@ -73,6 +73,8 @@ def value(shape: Shape, words: list[str]):
         return True
     if len(words) == 1 and words[0][:1] in "[{" and shape.type_name != "string":
         return json.loads(words[0])
+    if shape.type_name == "structure" and len(words) == 1:
+        return dict(pair.split("=", 1) for pair in words[0].split(","))
     if shape.type_name == "list":
         return words
     if len(words) != 1:

@@ -15,6 +15,7 @@ import boto3
 from botocore.validate import ParamValidator
 
 from emr import rules
+from emr.releases import DEFAULT
 
 ARN = "arn:aws:emr-serverless:us-east-1:111122223333:/applications/00fabc/jobruns/00001"
 ROLE = "arn:aws:iam::111122223333:role/job"
@@ -37,8 +38,11 @@ class Emr:
         self.runs: dict[str, dict] = {}
         self.asked: list[tuple[str, dict]] = []
         self.tokens: dict[str, str] = {}
+        self.templates: list[dict] = []
         self.yarn: set[str] = set()  # the applications that run, by their tag
+        self.waited: set[str] = set()  # the runs that have not begun
         self.deaf = False  # whether a cancel does nothing
+        self.release = DEFAULT
         self.log_uri = "s3://floodmark/logs/"
 
     def __enter__(self) -> "Emr":
@@ -73,19 +77,36 @@ class Emr:
 
     def ends(self, state: str, id: str | None = None) -> None:
         """The run, the last one unless another is said, is in that state from now on."""
-        self.runs[id or list(self.runs)[-1]]["state"] = state
+        id = id or list(self.runs)[-1]
+        self.runs[id]["state"] = state
+        if state == "PENDING":
+            self.waited.add(id)
 
     def started(self, kind: str, name: str, sent: dict, token: str | None = None) -> str:
         if token in self.tokens:
             return self.tokens[token]
         id = f"{kind}{len(self.runs) + 1:04d}"
-        self.runs[id] = {"name": name, "state": "RUNNING", "sent": sent}
+        since = STARTED + datetime.timedelta(seconds=len(self.runs))
+        self.runs[id] = {"name": name, "state": "RUNNING", "since": since, "sent": sent}
         if token:
             self.tokens[token] = id
         return id
 
-    def newest(self) -> list[str]:
-        return list(self.runs)[::-1]
+    def cancelled(self, id: str) -> None:
+        """It has ended when it has been looked at once more."""
+        if not self.deaf:
+            self.runs[id] |= {"state": "CANCELLING" if id.startswith("0") else "CANCEL_PENDING", "then": "CANCELLED"}
+
+    def looked_at(self, id: str) -> dict:
+        run = dict(self.runs[id])
+        if then := self.runs[id].pop("then", None):
+            self.ends(then, id)
+        return run
+
+    def page(self, ids: list[str], token: str | None, name: str) -> tuple[list[str], dict]:
+        """One at a time, and the token of the next page."""
+        at = int(token or 0)
+        return ids[at : at + 1], {name: str(at + 1)} if at + 1 < len(ids) else {}
 
     # EC2
 
@@ -101,23 +122,32 @@ class Emr:
         return {"StepIds": [id]}
 
     def _step(self, id: str) -> dict:
-        run = self.runs[id]
-        status = {"State": run["state"], "Timeline": {"CreationDateTime": STARTED}}
+        run = self.looked_at(id)
+        times = {"CreationDateTime": run["since"]}
+        if id not in self.waited:
+            times["StartDateTime"] = run["since"]
+        status = {"State": run["state"], "Timeline": times}
         return {"Id": id, "Name": run["name"], "Config": {"Args": run["sent"]["Args"]}, "Status": status}
 
     def ListSteps(self, params: dict) -> dict:
-        return {"Steps": [self._step(id) for id in self.newest()]}
+        """Newest first, as AWS promises of steps alone."""
+        ids, more = self.page(list(self.runs)[::-1], params.get("Marker"), "Marker")
+        return {"Steps": [self._step(id) for id in ids], **more}
 
     def DescribeStep(self, params: dict) -> dict:
         return {"Step": self._step(params["StepId"])}
 
     def DescribeCluster(self, params: dict) -> dict:
-        return {"Cluster": {"Id": params["ClusterId"], "LogUri": self.log_uri}}
+        return {"Cluster": {"Id": params["ClusterId"], "LogUri": self.log_uri, "ReleaseLabel": self.release}}
+
+    def GetApplication(self, params: dict) -> dict:
+        rest = {"arn": ARN, "type": "SPARK", "state": "STARTED", "createdAt": STARTED, "updatedAt": STARTED}
+        return {"application": {"applicationId": params["applicationId"], "releaseLabel": self.release, **rest}}
 
     def CancelSteps(self, params: dict) -> dict:
         """As on EMR, the application on YARN goes on."""
-        for id in params["StepIds"] if not self.deaf else ():
-            self.ends("CANCELLED", id)
+        for id in params["StepIds"]:
+            self.cancelled(id)
         return {"CancelStepsInfoList": []}
 
     # EKS and Serverless: `virtualClusterId` tells them apart
@@ -127,19 +157,21 @@ class Emr:
         return {"id": id} if "virtualClusterId" in params else {"applicationId": "a", "jobRunId": id, "arn": ARN}
 
     def _run(self, id: str, params: dict) -> dict:
-        run = self.runs[id]
-        told = {key: value for key, value in run["sent"].items() if key in ("jobDriver", "configurationOverrides")}
-        return {"name": run["name"], "state": run["state"], "createdAt": STARTED, **told}
+        run = self.looked_at(id)
+        echoed = ("jobDriver", "configurationOverrides", "tags")
+        told = {key: value for key, value in run["sent"].items() if key in echoed}
+        return {"name": run["name"], "state": run["state"], "createdAt": run["since"], **told}
 
     def ListJobRuns(self, params: dict) -> dict:
+        ids, more = self.page(list(self.runs), params.get("nextToken"), "nextToken")
         if "virtualClusterId" in params:
-            return {"jobRuns": [self._run(id, params) | {"id": id} for id in self.newest()]}
+            return {"jobRuns": [self._run(id, params) | {"id": id} for id in ids], **more}
         summary = {
             **{"applicationId": "a", "arn": ARN, "createdBy": ROLE, "executionRole": ROLE, "stateDetails": "-"},
-            **{"releaseLabel": "emr", "updatedAt": STARTED, "createdAt": STARTED},
+            **{"releaseLabel": "emr", "updatedAt": STARTED},
         }
-        runs = [(id, self.runs[id]) for id in self.newest()]
-        return {"jobRuns": [summary | {"id": id, "name": run["name"], "state": run["state"]} for id, run in runs]}
+        runs = [(id, self.looked_at(id)) for id in ids]
+        return {"jobRuns": [summary | shown(id, run) for id, run in runs], **more}
 
     def DescribeJobRun(self, params: dict) -> dict:
         return {"jobRun": self._run(params["id"], params) | {"id": params["id"]}}
@@ -151,6 +183,23 @@ class Emr:
 
     def CancelJobRun(self, params: dict) -> dict:
         id = params.get("id") or params["jobRunId"]
-        if not self.deaf:
-            self.ends("CANCELLED", id)
+        self.cancelled(id)
         return {"id": id} if "virtualClusterId" in params else {"applicationId": "a", "jobRunId": id}
+
+    def CreateJobTemplate(self, params: dict) -> dict:
+        self.templates.append(params)
+        return {"id": f"template{len(self.templates)}"}
+
+    def ListJobTemplates(self, params: dict) -> dict:
+        ids, more = self.page([str(n) for n in range(len(self.templates))], params.get("nextToken"), "nextToken")
+        made = [(int(n), self.templates[int(n)]) for n in ids]
+        return {"templates": [shown_template(n, template) for n, template in made], **more}
+
+
+def shown_template(n: int, made: dict) -> dict:
+    kept = {key: made[key] for key in ("name", "jobTemplateData", "tags")}
+    return {"id": f"template{n + 1}", "createdAt": STARTED, **kept}
+
+
+def shown(id: str, run: dict) -> dict:
+    return {"id": id, "name": run["name"], "state": run["state"], "createdAt": run["since"]}

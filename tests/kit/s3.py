@@ -65,7 +65,7 @@ class S3Server:
 
 
 def atomic(application):
-    """One request after the other: by itself moto lists and creates objects in steps that other threads come between."""
+    """One request after the other: by itself moto lists and creates in steps that another thread comes between."""
     turn = Lock()
 
     def alone(environ, start_response):

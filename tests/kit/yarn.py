@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from tests.kit.s3 import S3Server
 from tests.kit.standalone import SPARK_HOME
 
 YARN = "org.apache.hadoop.yarn.server"
+COMMAND = "org.apache.hadoop.yarn.client.cli.ApplicationCLI"
 JVM = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--add-opens=java.base/java.lang=ALL-UNNAMED"]
 RM_DOORS = ("address", "scheduler.address", "resource-tracker.address", "admin.address", "webapp.address")
 NM_DOORS = ("address", "localizer.address", "webapp.address")
@@ -58,6 +60,7 @@ class Yarn:
         self.folder = Path(folder).absolute()
         self.conf = self.folder / "conf"
         self.python = self.folder / "python"
+        self.bin = self.folder / "bin"
         self.s3 = s3
         manager, *others = (f"127.0.0.1:{port}" for port in reversed(free_ports(len(RM_DOORS + NM_DOORS))))
         self.doors = {"yarn.resourcemanager.webapp.address": manager}
@@ -73,7 +76,7 @@ class Yarn:
             "SPARK_CONF_DIR": str(self.conf),
             "SPARK_DIST_CLASSPATH": os.pathsep.join(jars.paths([f"s3-{job.LINE}"])),
             "SPARK_LOCAL_IP": "127.0.0.1",
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(self.bin), str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
 
     def __enter__(self) -> "Yarn":
@@ -83,6 +86,7 @@ class Yarn:
         with suppress(FileExistsError):  # the name that EMR 7 has one under that is new enough
             (self.python / "bin" / "python3.11").symlink_to("python3")
         self._configure()
+        self._install()
         self.watcher = subprocess.Popen(
             [sys.executable, "-m", "tests.kit.yarn", str(self.folder)],
             cwd=job.ROOT, stdin=subprocess.PIPE, start_new_session=True,
@@ -101,7 +105,7 @@ class Yarn:
 
     def submit(self, arguments: Sequence[str]) -> subprocess.Popen:
         """What EMR's command-runner does with a step: the command runs on a machine of the cluster."""
-        with (self.folder / "step.log").open("wb") as log:
+        with (self.folder / "steps.log").open("ab") as log:
             return subprocess.Popen(
                 arguments, env=self.environment, cwd=self.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -153,12 +157,22 @@ class Yarn:
         }
         (self.conf / "spark-defaults.conf").write_text("".join(f"{key} {value}\n" for key, value in defaults.items()))
 
-    def _start(self, server: str) -> None:
+    def _install(self) -> None:
+        """`yarn application …`, as a machine of the cluster has it."""
+        self.bin.mkdir()
+        command = self.bin / "yarn"
+        command.write_text(f'#!/bin/sh\nexec {shlex.join(self._java(COMMAND))} "$@"\n')
+        command.chmod(0o755)
+
+    def _java(self, main: str) -> list[str]:
         classes = [str(self.conf), *jars.paths([f"yarn-{job.LINE}"]), str(SPARK_HOME / "jars" / "*")]
         java = [f"{self.environment['JAVA_HOME']}/bin/java", *JVM, f"-Dyarn.log.dir={self.folder}"]
+        return [*java, "-cp", os.pathsep.join(classes), main]
+
+    def _start(self, server: str) -> None:
         with (self.folder / f"{server.partition('.')[0]}.log").open("ab") as log:
             subprocess.Popen(
-                [*java, "-cp", os.pathsep.join(classes), f"{YARN}.{server}"],
+                self._java(f"{YARN}.{server}"),
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
