@@ -27,11 +27,11 @@ replay: setup    ## reads a range of topics, or a quarantine, once more into ano
 rebuild: setup   ## makes a lost ledger again from its table: make rebuild ARGS="--table …"
 	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path s3-$(SPARK)) jobs/rebuild.py $(ARGS)
 
-emr: setup       ## packages, renders, submits, watches and stops the job on EMR: make emr ARGS="--help"
+emr: setup       ## how the job gets to EMR: make emr ARGS="--help"; make package, render, submit, stop, … ARGS="…"
 	@$(JAVA) python -m emr $(ARGS)
 
-package: setup   ## makes the files that a cluster needs, in dist/: make package ARGS="--to s3://…"
-	@$(JAVA) python -m emr package $(ARGS)
+package render submit status logs stop upgrade policy: setup
+	@$(JAVA) python -m emr $@ $(ARGS)
 
 test:            ## every test on both Spark lines (T=sink: only tests/test_sink.py; LINES=4.1: only that line)
 	@$(foreach line,$(LINES),$(MAKE) --no-print-directory test-line SPARK=$(line) &&) true
@@ -41,8 +41,10 @@ test-line: setup
 	@echo "== Spark $(SPARK)"
 	@$(JAVA) python -m pytest -n 3 $(if $(T),tests/test_$(T).py)
 
-soak: setup      ## what takes minutes: brokers away, a leader or an executor dead, a straggler, S3 saying 503, the rendered step on a YARN
-	@$(JAVA) python -m pytest -n 2 -m soak
+soak: setup      ## every fault in full, for hours (FAULTS=9,13 SEEDS=1,2 KILLS=67 RECORDS=340000 STORE=s3 MINUTES=240)
+	@$(JAVA) python -m tests.soak $(SOAK)
+SOAK = $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KILLS),--kills $(KILLS)) \
+	$(if $(RECORDS),--records $(RECORDS)) $(if $(STORE),--store $(STORE)) $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: setup      ## checks style and imports
 	ruff check . && ruff format --check .
@@ -62,4 +64,4 @@ $(VENV)/.ready: setup.py emr/jars.lock
 	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
 	@touch $@
 
-.PHONY: help setup demo run check replay rebuild emr package test test-line soak lint fmt clean
+.PHONY: help setup demo run check replay rebuild emr package render submit status logs stop upgrade policy test test-line soak lint fmt clean
