@@ -22,6 +22,7 @@ ONCE = (
     "package",
     "policies",
     "protocol",
+    "query",
     "refusals",
     "requests",
     "runs",
