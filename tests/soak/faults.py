@@ -52,7 +52,7 @@ FAULTS = {
         at("ingest", "only_safe_partition_values_become_folders")
         + at("size", "a_batch_with_very_many_partition_values_is_exact"),
     ),
-    26: Fault("disk, memory", at("exhaustion")),
+    26: Fault("disk, memory", at("full")),
     27: Fault(
         "signals, marker",
         at(
