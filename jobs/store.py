@@ -54,10 +54,14 @@ class Local:
         path = Path(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:  # the disk is full
+            temporary.unlink(missing_ok=True)
+            raise
         return temporary
 
     def read(self, uri: str) -> bytes | None:
