@@ -59,8 +59,9 @@ class Local:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError:  # the disk is full
+        except OSError as error:  # the disk is full, for example; a file that is open doesn't say which
             temporary.unlink(missing_ok=True)
+            error.filename = uri
             raise
         return temporary
 

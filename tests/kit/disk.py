@@ -10,7 +10,7 @@ import pytest
 class Disk:
     """`with Disk(folder) as disk:` mounts it on the new `folder`; skips the test where that isn't allowed."""
 
-    def __init__(self, folder: Path, size: str = "16m"):
+    def __init__(self, folder: Path, size: str = "128m"):
         self.folder, self.size = folder, size
         self.ballast = folder / ".ballast"
 
@@ -30,8 +30,15 @@ class Disk:
         free = os.statvfs(self.folder)
         self.ballast.write_bytes(bytes(max(free.f_bavail * free.f_frsize - left, 0)))
 
-    def limit_files(self, left: int | None) -> None:
-        """From now on there is room for so many more files, folders and links; for very many if `left` is None."""
+    def fill_up_files(self, left: int = 0) -> None:
+        """From now on there is room for so many files, folders and links more."""
         status = os.statvfs(self.folder)
-        inodes = 100_000 if left is None else status.f_files - status.f_favail + left
+        self._remount(status.f_files - status.f_favail + left)
+
+    def empty(self) -> None:
+        """There is room again."""
+        self.ballast.unlink(missing_ok=True)
+        self._remount(100_000)
+
+    def _remount(self, inodes: int) -> None:
         subprocess.run(["mount", "-o", f"remount,nr_inodes={inodes}", str(self.folder)], check=True)
