@@ -3,8 +3,11 @@
 import os
 from collections.abc import Mapping
 
+from py4j.protocol import Py4JJavaError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
+
+from jobs.refusals import causes
 
 SECRETS = (
     "secret|password|passphrase|token|access[.]?key|jaas|keystore|truststore|ssl[.]key|private[.]key|client[._]?id"
@@ -52,7 +55,10 @@ QUERY_LOGGERS = [
 
 
 def session(name: str) -> SparkSession:
-    """The session; where Spark runs on a local master, `s3://` is served by S3A as it is on EMR."""
+    """The session; where Spark runs on a local master, `s3://` is served by S3A as it is on EMR.
+
+    Raises `OSError` when Spark doesn't start.
+    """
     SparkContext._ensure_initialized()  # before it, a SparkConf doesn't know what spark-submit was told
     submitted = SparkConf()
     settings = SETTINGS | endpoint(os.environ)
@@ -65,7 +71,11 @@ def session(name: str) -> SparkSession:
     for key, pattern in REDACTED.items():
         told = submitted.get(key)
         builder = builder.config(key, f"{told}|{pattern}" if told else pattern)
-    spark = builder.getOrCreate()
+    try:
+        spark = builder.getOrCreate()
+    except Py4JJavaError as error:  # Spark has written the stack of it
+        *_, (kind, why) = causes(error.java_exception)
+        raise OSError(f"Spark doesn't start: {kind}: {why}") from None
     log4j = spark._jvm.org.apache.logging.log4j
     for name in QUERY_LOGGERS:
         log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)

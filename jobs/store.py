@@ -66,10 +66,15 @@ class Local:
         path = Path(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:  # the disk is full, for example; a file that is open doesn't say which
+            temporary.unlink(missing_ok=True)
+            error.filename = uri
+            raise
         return temporary
 
     def read(self, uri: str) -> bytes | None:

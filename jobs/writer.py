@@ -193,6 +193,8 @@ class Writer:
             moves = [*self._moves(batch)]
             for is_there, (_, target, _) in zip(pool.map(there, moves), moves, strict=True):
                 if not is_there:
+                    if self.records.next_owner(batch.seq + 1):
+                        return  # before that record was made all was published; since then the files are their owner's
                     raise Unusable(
                         f"{target} of ledger record {ledger.name(batch.seq)} is gone and was not staged any more; "
                         f"the batch holds offsets {json.dumps(batch.ranges)}: restore the file, or read them again"

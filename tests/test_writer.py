@@ -164,6 +164,20 @@ def test_a_batch_that_was_committed_is_published_by_the_next_driver():
     assert Reader(store).look() == Counter(range(4))
 
 
+def test_a_driver_that_publishes_too_late_leaves_the_files_to_their_owner():
+    """Another driver has published its batch and gone on; what the owner has moved since isn't missing."""
+    store = Memory()
+    first = claimed(store)
+    batch = ingest(first, 4)
+    claimed(store, "app-2")
+    store.discard(f"{PLACES.table}/{batch.files[0].final}")
+    before = dict(store.objects)
+    first.publish(batch)
+    assert store.objects == before
+    with pytest.raises(Fenced, match="app-2"):
+        ingest(first, 6)
+
+
 def test_a_driver_that_does_not_know_whether_its_record_was_created_finds_out():
     store = Memory()
     driver = claimed(store)

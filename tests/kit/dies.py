@@ -1,6 +1,7 @@
-"""`spark-submit tests/kit/dies.py ingest|replay POINT BATCH <its flags>`: killed with -9 at a point of one batch.
+"""`spark-submit tests/kit/dies.py [--stop] ingest|replay POINT BATCH <its flags>`: killed at a point of one batch.
 
-The points are the crash points 1 to 8 of the sink's protocol. The job itself has no switch for this.
+The points are the crash points 1 to 8 of the sink's protocol. The job itself has no switch for this. The signal is
+SIGKILL; with --stop it is SIGSTOP, and after SIGCONT the driver goes on as if no time had passed.
 """
 
 import os
@@ -25,32 +26,35 @@ POINTS = (
     "before Spark's commit",
 )
 batch = -1  # the one that is running
+fate = signal.SIGKILL
+once = threading.Lock()  # who is stopped and goes on comes by the same point again
 
 
-def die() -> None:
-    """kill -9 of the process group: spark-submit's JVM and Python."""
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+def strike() -> None:
+    """The signal, to the process group: spark-submit's JVM and Python."""
+    if once.acquire(blocking=False):
+        os.killpg(os.getpgrp(), fate)
 
 
-def before(owner: type, name: str, dies) -> None:
-    """`owner.name` dies first when `dies(*args)` says so."""
+def before(owner: type, name: str, due) -> None:
+    """`owner.name` is struck first when `due(*args)` says so."""
     whole = getattr(owner, name)
 
     def wrapped(self, *args, **kwargs):
-        if batch == doomed and dies(self, *args):
-            die()
+        if batch == doomed and due(self, *args):
+            strike()
         return whole(self, *args, **kwargs)
 
     setattr(owner, name, wrapped)
 
 
-def after(owner: type, name: str, dies) -> None:
+def after(owner: type, name: str, due) -> None:
     whole = getattr(owner, name)
 
     def wrapped(self, *args, **kwargs):
         result = whole(self, *args, **kwargs)
-        if batch == doomed and dies(self, *args):
-            die()
+        if batch == doomed and due(self, *args):
+            strike()
         return result
 
     setattr(owner, name, wrapped)
@@ -76,19 +80,21 @@ def counted():
 
 
 def once_something_is_staged(sink: Sink, *_) -> bool:
-    """Leaves the write to go on, and a thread behind that kills it as soon as a file shows."""
+    """Leaves the write to go on, and a thread behind that strikes as soon as a file shows."""
 
     def watch():
         while not any(sink.writer.store.files(f"{sink.settings.state}/staging")):
             time.sleep(0.001)
-        die()
+        strike()
 
     threading.Thread(target=watch, daemon=True).start()
     return False
 
 
 def main(program: str, point: str, number: str, *flags: str) -> int:
-    global doomed
+    global doomed, fate
+    if program == "--stop":
+        fate, (program, point, number, *flags) = signal.SIGSTOP, (point, number, *flags)
     doomed = int(number)
     whole = Sink.__call__
 

@@ -12,6 +12,10 @@ from emr import jars
 
 ROOT = Path(__file__).parents[2]
 LINE = ".".join(pyspark.__version__.split(".")[:2])
+# The interpreter of each line, beside one another where `make setup` has made both.
+PYTHONS = {"4.1": ROOT / ".venv" / "bin" / "python", "3.5": ROOT / ".venv-3.5" / "bin" / "python"} | {
+    LINE: Path(sys.executable)
+}
 # A short run is nearly all start-up: no UI, no optimising compiler, no helper threads, and Spark's classes from an
 # archive that the JVM maps into memory instead of parsing 300 jars. A JVM that can't use it starts without it.
 ARCHIVE = Path(sys.prefix) / "spark-classes.jsa"
@@ -25,25 +29,32 @@ class Job:
     def __init__(self, folder: Path, *flags: str, environment: dict[str, str] | None = None):
         self.log = Path(folder) / "job.log"
         self.flags = flags
-        self.sets = [f"kafka-{LINE}"] + [f"s3-{LINE}"] * any(flag.startswith("s3://") for flag in flags)
-        self.environment = {**os.environ, "JAVA_HOME": jars.java_home(), "PYSPARK_PYTHON": sys.executable}
+        self.kinds = ["kafka"] + ["s3"] * any(flag.startswith("s3://") for flag in flags)
+        self.environment = {**os.environ, "JAVA_HOME": jars.java_home()}
         self.environment["PYTHONPATH"] = str(ROOT)  # for the transforms that only tests have
         self.environment |= environment or {}
 
-    def start(self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), jvm: str = "") -> subprocess.Popen:
+    def start(
+        self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), jvm: str = "", line: str = LINE
+    ) -> subprocess.Popen:
         """The job's process, the leader of a group that one signal kills. `more` flags come last, so they win."""
-        jvm = jvm or (f"-XX:SharedArchiveFile={ARCHIVE}" if ARCHIVE.exists() else "")
-        submit = [str(Path(sys.executable).with_name("spark-submit")), *SPARK, "--driver-java-options", f"{JVM} {jvm}"]
-        command = [*submit, "--jars", ",".join(jars.paths(self.sets)), *script, *self.flags, *more]
+        python = PYTHONS[line]
+        classes = python.parents[1] / ARCHIVE.name
+        jvm = jvm or (f"-XX:SharedArchiveFile={classes}" if classes.exists() else "")
+        submit = [str(python.with_name("spark-submit")), *SPARK, "--driver-java-options", f"{JVM} {jvm}"]
+        paths = ",".join(jars.paths([f"{kind}-{line}" for kind in self.kinds]))
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                [*submit, "--jars", paths, *script, *self.flags, *more],
+                cwd=ROOT, env=self.environment | {"PYSPARK_PYTHON": str(python)}, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
-    def run(self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), patience: float = 600) -> int:
+    def run(
+        self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), patience: float = 600, line: str = LINE
+    ) -> int:
         """The job's exit code once it has ended."""
-        process = self.start(*more, script=script)
+        process = self.start(*more, script=script, line=line)
         try:
             return process.wait(patience)
         finally:

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -20,7 +21,8 @@ class Oracle:
     def __init__(self, folder: Path, table: str, quarantine: str, client=None):
         self.store = S3(client) if client else Local()
         self.roots = {"table": table, "quarantine": quarantine}
-        self.copies = Path(folder) / "copies"
+        self.copies, self.aside = Path(folder) / "copies", Path(folder) / "aside"
+        self.away: set[tuple[str, str]] = set()
         self.seen: dict[tuple[str, str], tuple] = {}
         self.db = duckdb.connect()
         self.db.execute("CREATE TABLE rows (root TEXT, file TEXT, topic TEXT, part INT, pos BIGINT)")
@@ -37,8 +39,9 @@ class Oracle:
         self.samples += 1
         files = ((root, entry.name) for root, uri in self.roots.items() for entry in self.store.files(uri))
         found = {file for file in files if not hidden(file[1])}
-        for gone in self.seen.keys() - found:
+        for gone in self.seen.keys() - found - self.away:
             self.violations.append(f"{gone} vanished")
+        self.violations += [f"{back} came back" for back in self.away & found]
         for file in found & self.seen.keys():
             if self._identity(*file) != self.seen[file]:
                 self.violations.append(f"{file} changed")
@@ -70,6 +73,28 @@ class Oracle:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         head = self.store.client.head_object(Bucket=bucket, Key=key)
         return head["ETag"], head["ContentLength"]
+
+    @contextmanager
+    def without(self, root: str, name: str) -> Iterator[None]:
+        """Meanwhile the file is away, as its owner may move it once it is published: nobody else may bring it back."""
+        uri = f"{self.roots[root]}/{name}"
+        with self.one_at_a_time:
+            if isinstance(self.store, Local):
+                Path(uri).rename(self.aside)  # the same file when it returns
+            else:
+                self.aside.write_bytes(self.store.read(uri))
+                self.store.discard(uri)
+            self.away.add((root, name))
+        try:
+            yield
+        finally:
+            with self.one_at_a_time:
+                self._look()
+                self.away.clear()
+                if isinstance(self.store, Local):
+                    self.aside.rename(uri)
+                else:
+                    self.store.replace(uri, self.aside.read_bytes())
 
     def path(self, root: str, name: str) -> Path:
         """A local file with the bytes of `name`."""
