@@ -4,6 +4,7 @@ VENV := .venv$(if $(filter-out 4.1,$(SPARK)),-$(SPARK))
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export PYSPARK_PYTHON := $(BIN)/python
+PIP = python -m pip install --quiet --disable-pip-version-check
 # What every Spark and Kafka here runs on; a shell function, for it needs the environment that setup makes.
 JAVA = JAVA_HOME=$$(python -m emr.jars java)
 
@@ -52,16 +53,22 @@ lint: setup      ## checks style and imports
 fmt: setup       ## formats the code
 	ruff check --fix . && ruff format .
 
+lock: setup      ## pins what setup.py's pins need, with their hashes, in requirements-*.txt
+	@$(PIP) uv==0.13.9
+	$(foreach line,$(LINES),uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate \
+		--no-header --extra spark$(subst .,,$(line)) --extra dev setup.py -o requirements-$(line).txt &&) true
+
 clean:           ## removes what setup, tests and runs made
 	rm -rf .venv .venv-* .jars .pytest_cache .ruff_cache .hypothesis *.egg-info dist spark-warehouse artifacts
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.ready: setup.py emr/jars.lock
+$(VENV)/.ready: setup.py requirements-$(SPARK).txt emr/jars.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.11 …")'
 	@echo "== Spark $(SPARK): installing into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@python -m pip install --quiet --disable-pip-version-check -e '.[spark$(subst .,,$(SPARK)),dev]'
+	@$(PIP) --require-hashes -r requirements-$(SPARK).txt
+	@$(PIP) --no-deps -e .
 	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
 	@touch $@
 
-.PHONY: help setup demo run check replay rebuild emr package render submit status logs stop upgrade policy test test-line soak lint fmt clean
+.PHONY: help setup demo run check replay rebuild emr package render submit status logs stop upgrade policy test test-line soak lint fmt lock clean

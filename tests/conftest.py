@@ -17,6 +17,7 @@ ONCE = (
     "connection",
     "emr_pages",
     "jars",
+    "lock",
     "msk_page",
     "network",
     "package",
