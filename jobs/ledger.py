@@ -120,7 +120,7 @@ def decoded(seq: int, data: bytes) -> Record:
             for files in ("table_files", "quarantine_files"):
                 fields[files] = tuple(File(**file) for file in fields[files])
         return kind(**fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as wrong:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
         raise Unreadable(f"ledger record {name(seq)} is damaged ({type(wrong).__name__}: {wrong})") from wrong
 
 

@@ -54,8 +54,7 @@ class Progress(StreamingQueryListener):
     def _report(self, report: Report | None, progress) -> None:
         if report and report.batch:
             fields = described(report) | {"lag": progress and lag(progress.sources[0])}
-            if report.warning:
-                fields["warning"] = report.warning
+            fields |= {name: value for name in ("retries", "warning") if (value := getattr(report, name))}
             self._print(in_words(fields) if self.live else json.dumps(fields), end="" if self.live else "\n")
 
     def gap(self, start: Start) -> None:
@@ -106,5 +105,6 @@ def in_words(fields: dict) -> str:
     return (
         f"batch {fields['batch']} · {fields['rows_in']:,} in, {fields['rows_written']:,} written, "
         f"{fields['rows_rejected']:,} rejected · {fields['files']} files, {fields['bytes'] / 2**20:.1f} MiB · "
-        f"lag {behind} · seconds: {phases}{' · ' + fields['warning'] if 'warning' in fields else ''}"
+        f"lag {behind} · seconds: {phases}{f' · {retries} retries' if (retries := fields.get('retries')) else ''}"
+        f"{' · ' + fields['warning'] if 'warning' in fields else ''}"
     )

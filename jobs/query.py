@@ -2,6 +2,8 @@
 
 import collections
 import contextlib
+import math
+import random
 import re
 import time
 from functools import partial
@@ -20,7 +22,7 @@ from jobs.settings import Refused
 from jobs.sink import Sink, Stopped
 from jobs.stop import Stop
 from jobs.store import FAULTS
-from jobs.writer import Fenced, Unusable
+from jobs.writer import Fenced, Unusable, Writer
 
 # Another try would end in the same way. (What Kafka refuses now, though it was there, may pass.)
 FINAL = (Fenced, Lost, Unreadable, Unusable)
@@ -34,18 +36,53 @@ class Exhausted(Exception):
     """The query died more often than a passing fault explains."""
 
 
+class Deaths:
+    """When the query died, as far as it counts: an old death is forgotten once the query was of use after it.
+
+    That is when it committed a batch, or lived for long. Waiting for a store that doesn't answer is neither, so that a
+    query that gets nothing done ends, however long it takes to die.
+    """
+
+    def __init__(self, writer: Writer):
+        self.writer = writer
+        self.times: collections.deque[float] = collections.deque()
+        self.committed = self._committed()
+
+    def _committed(self) -> int | None:
+        return self.writer.last_batch and self.writer.last_batch.seq
+
+    def add(self, born: float | None) -> None:
+        """One more, of a query that began at `born` if it began at all."""
+        now, before = time.monotonic(), self.committed
+        self.committed = self._committed()
+        if self.committed != before or (born and now - born > WINDOW_S):
+            while self.times and self.times[0] < now - WINDOW_S:
+                self.times.popleft()
+        self.times.append(now)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __str__(self) -> str:
+        minutes = math.ceil((self.times[-1] - self.times[0]) / 60)
+        return f"the query died {len(self)} times within {minutes} min"
+
+
 def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, progress: Progress, stop: Stop) -> None:
     """Ends when the topics are drained (`available-now`) or the job was asked to stop; every other end raises.
 
     The ledger makes a restart inside the same process safe, so a fault that isn't ours costs one, a few times.
     """
-    deaths: collections.deque[float] = collections.deque()
+    deaths = Deaths(sink.writer)
     while True:
+        born = None
         try:
             if deaths:
                 start = sink.writer.resume(partial(source.resumed, sink.brokers, sink.settings))
             progress.gap(start)
-            _watch(_started(spark, start, transform, sink), sink, stop)
+            query = _started(spark, start, transform, sink)
+            born = time.monotonic()
+            _watch(query, sink, stop)
             return
         except Exception as error:
             cause, sink.failure = sink.failure or error, None
@@ -56,17 +93,13 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
             refused = told(sink.settings, str(cause), sink.brokers.connection["bootstrap.servers"])
             if type(refused) is Refused and not sink.has_written:
                 raise refused from None  # executors may be refused what the driver may do
-        deaths.append(time.monotonic())
-        while deaths[0] < time.monotonic() - WINDOW_S:
-            deaths.popleft()
+        deaths.add(born)
         line = str(refused or first_line(cause))
         if len(deaths) > RESTARTS:
-            raise Exhausted(
-                f"the query died {len(deaths)} times in {WINDOW_S // 60} minutes, at last of: {line}"
-            ) from cause
+            raise Exhausted(f"{deaths}, at last of: {line}") from cause
         progress.flush()
         progress.say("restarted", deaths=len(deaths), cause=line)
-        time.sleep(2 ** len(deaths) / 2)
+        time.sleep(2 ** len(deaths) / 2 * random.uniform(0.5, 1))
 
 
 def _started(spark: SparkSession, start: Start, transform: Transform, sink: Sink) -> StreamingQuery:

@@ -44,6 +44,8 @@ WORDS: list[tuple[str, str, str]] = [
     (r"ConfigException", "--kafka-option", "{message}"),
     (r"TimeoutException|DisconnectException", "--bootstrap-servers", AWAY),
 ]  # fmt: skip
+# Spark's S3 fails in words of its own, some of them the same.
+OF_THE_STORE = re.compile(r" on s3[an]?://|hadoop\.fs\.s3a|emr\.hadoop\.fs|services\.s3\.")
 
 
 class Unreachable(Refused):
@@ -70,6 +72,8 @@ def causes(error) -> Iterator[tuple[str, str]]:
 
 def told(settings: Settings, text: str, servers: str = "") -> Refused | None:
     """What a text with an exception's class and message means, if it is one that is known."""
+    if OF_THE_STORE.search(text):
+        return None
     servers = servers or settings.bootstrap_servers
     for pattern, flag, words in WORDS:
         if found := re.search(pattern, text):

@@ -35,6 +35,13 @@ SETTINGS = {
     # Staging belongs to one driver and is checked before the commit, so files may go there as each task ends.
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # A call to S3 that can't succeed ends after minutes, for the query can always start again: by itself S3A would wait
+    # a day for a store that says 503 (the twentieth wait is twice the nineteenth), an hour for one that says nothing.
+    "spark.hadoop.fs.s3a.attempts.maximum": "3",
+    "spark.hadoop.fs.s3a.retry.limit": "4",
+    "spark.hadoop.fs.s3a.retry.throttle.limit": "7",
+    "spark.hadoop.fs.s3a.connection.establish.timeout": "15000",
+    "spark.hadoop.fs.s3a.connection.timeout": "30000",
     # An idle query with a zero trigger would ask the brokers a hundred times a second.
     "spark.sql.streaming.pollingDelay": "200ms",
     "spark.log.level": "WARN",

@@ -39,6 +39,7 @@ class Report:
     batch_id: int
     batch: Batch | None = None
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    retries: int = 0  # requests to the store that had to be sent again since the last batch
     warning: str | None = None
 
     @contextmanager
@@ -107,6 +108,7 @@ class Sink:
             )
         with report.phase("publish"):
             self.writer.publish(report.batch)
+        report.retries = self.writer.store.sent_again()
         self.has_written = True
         return report
 

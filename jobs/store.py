@@ -6,6 +6,7 @@ Every place is a URI as `settings` gives it: `s3://bucket/prefix` or an absolute
 import contextlib
 import errno
 import os
+import random
 import re
 import time
 import uuid
@@ -26,6 +27,14 @@ CONFLICT = {"409", "ConditionalRequestConflict"}  # another create of the key wa
 UNKNOWN_HEADER = {"501", "NotImplemented"}
 LARGEST_COPY = 5 * 2**30  # S3 copies up to 5 GiB in one request
 REQUESTS_AT_ONCE = 16
+# Botocore waits longer from attempt to attempt, by chance up to 20 s and a minute in all; a store that doesn't answer
+# costs four minutes. (While S3 copies, it sends white space.)
+PATIENCE = {
+    "retries": {"mode": "standard", "total_max_attempts": 8},
+    "connect_timeout": 10,
+    "read_timeout": 30,
+}
+WAITS_S = (0.1, 0.2, 0.4, 0.8)  # between attempts at what botocore doesn't try again
 
 
 class Entry(NamedTuple):
@@ -35,6 +44,9 @@ class Entry(NamedTuple):
 
 class Local:
     """A POSIX file system. Hard links make files appear whole, and never replace one."""
+
+    def sent_again(self) -> int:
+        return 0
 
     def create(self, uri: str, data: bytes) -> bool:
         """Whether `uri` now holds `data` because it was absent, or held just these bytes already."""
@@ -145,13 +157,21 @@ def _rmdir(path: Path) -> None:
 
 
 class S3:
-    """Amazon S3 and what speaks its protocol; retries with back-off are botocore's standard mode."""
+    """Amazon S3 and what speaks its protocol. What may pass is tried again, a bounded number of times."""
 
     def __init__(self, client=None):
-        retries = {"mode": "standard", "total_max_attempts": 8}
-        self.client = client or boto3.client(
-            "s3", config=Config(retries=retries, max_pool_connections=REQUESTS_AT_ONCE)
-        )
+        self.client = client or boto3.client("s3", config=Config(**PATIENCE, max_pool_connections=REQUESTS_AT_ONCE))
+        self.again = 0
+        if not client:
+            self.client.meta.events.register("request-created.s3", self._sent)
+
+    def _sent(self, request, **_) -> None:
+        self.again += request.context["retries"]["attempt"] > 1
+
+    def sent_again(self) -> int:
+        """How many requests had to be sent again since this was last asked."""
+        again, self.again = self.again, 0
+        return again
 
     def create(self, uri: str, data: bytes) -> bool:
         """Whether `uri` now holds `data` because it was absent, or held just these bytes already.
@@ -168,25 +188,37 @@ class S3:
 
     def _conditional(self, operation: Callable, **request) -> None:
         """The request, made only if its key is absent; asked again while another's for the same key is under way."""
-        for wait in (0.1, 0.2, 0.4, 0.8, None):
+        for wait in (*WAITS_S, None):
             try:
                 operation(**request, IfNoneMatch="*")
                 return
             except ClientError as error:
                 if _code(error) not in CONFLICT or wait is None:
                     raise
-                time.sleep(wait)
+            self._wait(wait)
+
+    def _wait(self, seconds: float) -> None:
+        self.again += 1
+        time.sleep(seconds * random.uniform(0.5, 1))
 
     def replace(self, uri: str, data: bytes) -> None:
         self.client.put_object(**_at(uri), Body=data)
 
     def read(self, uri: str) -> bytes | None:
-        try:
-            return self.client.get_object(**_at(uri))["Body"].read()
-        except ClientError as error:
-            if _code(error) in ABSENT:
-                return None
-            raise
+        """The object's bytes; botocore sends a request again, but not for a body that breaks off."""
+        for wait in (*WAITS_S, None):
+            try:
+                body = self.client.get_object(**_at(uri))["Body"]
+            except ClientError as error:
+                if _code(error) in ABSENT:
+                    return None
+                raise
+            try:
+                return body.read()
+            except BotoCoreError:
+                if wait is None:
+                    raise
+            self._wait(wait)
 
     def exists(self, uri: str) -> bool:
         try:

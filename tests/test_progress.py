@@ -40,6 +40,15 @@ def test_a_person_sees_one_live_line():
     )
 
 
+def test_requests_that_had_to_be_sent_again_are_told():
+    sink = SimpleNamespace(reports={9: Report(9, BATCH, {}, retries=3)})
+    Progress(sink, out := io.StringIO()).done(9)
+    assert json.loads(out.getvalue())["retries"] == 3
+    sink.reports[9] = Report(9, BATCH, {}, retries=3)
+    Progress(sink, terminal := Terminal()).done(9)
+    assert "· 3 retries" in terminal.getvalue()
+
+
 def test_an_unknown_lag_is_not_a_lag_of_zero():
     progress_of(out := io.StringIO(), latest=None)
     assert json.loads(out.getvalue())["lag"] is None

@@ -117,3 +117,16 @@ def test_a_port_is_remarked_on_only_where_msk_has_it_for_another_way():
 def test_every_row_can_be_worded():
     for _, _, words in WORDS:
         assert "{message}" in words or "needs {rights}" in words or "on {servers}" in words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "getFileStatus on s3://b/t: software.amazon.awssdk.core.exception.SdkClientException: Unable to execute HTTP",
+        "org.apache.hadoop.fs.s3a.AWSClientIOException: copyFile(a, b): com.amazonaws.SdkClientException: x",
+        "Caused by: java.net.SocketTimeoutException: PUT 0-byte object  on s3a://b/t: Read timed out",
+    ],
+)
+def test_what_the_store_says_is_no_word_of_kafkas(text):
+    assert told(settings("--auth iam"), text) is None
+    assert told(settings("--auth iam"), text.replace("s3", "x")) is not None

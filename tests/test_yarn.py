@@ -55,7 +55,8 @@ def does(yarn, monkeypatch):
     monkeypatch.setattr(stop, "LOOK_EVERY", 1)
     logs = f"s3://{yarn.s3.bucket}/logs"
     account = ("--size", "xs", "--cluster-id", "j-1ABC", "--log-uri", logs, "--artefacts", uploaded)
-    with Steps(yarn):
+    with Steps(yarn) as steps:
+        steps.release = RELEASE[1]
         yield lambda verb, *flags, at=(): main([verb, "ec2-step", *RELEASE, *account, *at, "--", *flags])
 
 
@@ -89,6 +90,12 @@ def test_the_rendered_step_survives_its_driver_and_ends_when_asked(folder, broke
     pipeline.assert_ledger_is_true()
 
 
+def ended(code: int, said: str) -> bool:
+    """Whether `status` tells of a last run that has ended well."""
+    assert code == 0, said
+    return "COMPLETED" in said.splitlines()[0]
+
+
 @pytest.mark.soak
 def test_a_job_is_submitted_upgraded_and_stopped_even_if_it_does_not_hear(folder, broker, s3, yarn, does, capsys):
     """The second version is stopped with SIGSTOP, so that only YARN can end it; a third run goes on exactly."""
@@ -112,7 +119,8 @@ def test_a_job_is_submitted_upgraded_and_stopped_even_if_it_does_not_hear(folder
         wait_until(lambda: not Path(f"/proc/{driver}").exists(), yarn)
         pipeline.send(300)
         assert does("submit", *flags, "--trigger", "available-now") == 0
-        wait_until(lambda: yarn.succeeded() == 2, yarn)
+        capsys.readouterr()
+        wait_until(lambda: ended(does("status", *flags), capsys.readouterr().out), yarn)
     assert len(yarn.masters()) == 3
     pipeline.oracle.assert_exactly(pipeline.sent)
     pipeline.assert_ledger_is_true()

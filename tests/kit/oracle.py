@@ -37,14 +37,15 @@ class Oracle:
 
     def _look(self) -> None:
         self.samples += 1
-        found = {(root, entry.name): entry.bytes for root, uri in self.roots.items() for entry in self.store.files(uri)}
-        for gone in self.seen.keys() - found.keys() - self.away:
+        files = ((root, entry.name) for root, uri in self.roots.items() for entry in self.store.files(uri))
+        found = {file for file in files if not hidden(file[1])}
+        for gone in self.seen.keys() - found - self.away:
             self.violations.append(f"{gone} vanished")
-        self.violations += [f"{back} came back" for back in self.away & found.keys()]
-        for file in found.keys() & self.seen.keys():
+        self.violations += [f"{back} came back" for back in self.away & found]
+        for file in found & self.seen.keys():
             if self._identity(*file) != self.seen[file]:
                 self.violations.append(f"{file} changed")
-        fresh = sorted(found.keys() - self.seen.keys())
+        fresh = sorted(found - self.seen.keys())
         for file in fresh:
             self._read(*file)
         if fresh:
@@ -128,6 +129,11 @@ class Oracle:
         assert not self.violations, self.violations[:5]
         assert not expected - found, f"{len(expected - found)} lost, for example {min(expected - found)}"
         assert not found - expected, f"{len(found - expected)} rows of nothing, for example {min(found - expected)}"
+
+
+def hidden(name: str) -> bool:
+    """Whether every engine passes the file over."""
+    return any(part.startswith(("_", ".")) for part in name.split("/"))
 
 
 class Watch:

@@ -53,10 +53,10 @@ class S3Server:
     def command(self) -> list[str]:
         return [sys.executable, "-m", "tests.kit.s3", str(self.port), "conditional" if self.conditional else "naive"]
 
-    def client(self, key: str = "test"):
+    def client(self, key: str = "test", url: str | None = None):
         return boto3.client(
             "s3",
-            endpoint_url=self.url,
+            endpoint_url=url or self.url,
             region_name=CREDENTIALS["AWS_REGION"],
             aws_access_key_id=key,
             aws_secret_access_key="test",

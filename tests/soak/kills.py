@@ -1,0 +1,173 @@
+"""Random kills: the job dies again and again at any moment, while events arrive and a reader looks on."""
+
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.kit.broker import Broker
+from tests.kit.job import Job, kill
+from tests.kit.pipeline import Pipeline
+from tests.kit.s3 import S3Server
+
+TICK = 0.05  # seconds between two looks at a running job
+# A job dies while it starts, while it writes its first batch, or later: each as often, and so long after at the latest.
+STARTING_S, WRITING_S, LATER_S = 8.0, 2.0, 4.0
+CHUNK = 500  # records that arrive at once
+PATIENCE_S = 300
+
+
+class Evidence(NamedTuple):
+    kills: int
+    mid_batch: int  # of the kills, those that left files staged
+    rows: int
+    lost: int
+    duplicated: int
+    samples: int
+    recovery_s: float  # the longest from a kill until a reader saw something new
+    wrong: list[str]
+
+
+def run(store: str, seed: int, kills: int, records: int, stock: str = "") -> Evidence:
+    """One run with kills; with `stock`, of Spark's own `sink` or of plain `append` in the place of the job."""
+    with tempfile.TemporaryDirectory(prefix="floodmark-soak-") as name, ExitStack() as stack:
+        folder = Path(name) / f"soak-{seed}"
+        folder.mkdir()
+        broker = stack.enter_context(Broker(folder / "broker"))
+        s3 = stack.enter_context(S3Server(folder)) if store == "s3" else None
+        pipeline = Pipeline(folder, broker, s3)
+        soak = Stock(pipeline, seed, kills, records, stock) if stock else Soak(pipeline, seed, kills, records)
+        return soak.run()
+
+
+class Soak:
+    script: tuple[str, ...] = ("jobs/ingest.py",)
+
+    def __init__(self, pipeline: Pipeline, seed: int, kills: int, records: int):
+        self.pipeline, self.kills, self.records = pipeline, kills, records
+        self.chance = random.Random(seed)
+        self.died = 0
+        self.mid_batch = 0
+        self.recoveries: list[float] = []
+        self.dead_since: float | None = None
+        self.files = 0
+
+    def run(self) -> Evidence:
+        over = threading.Event()
+        arrivals = threading.Thread(target=self._arrive, args=(over,))
+        arrivals.start()
+        wrong: list[str] = []
+        try:
+            with self.pipeline.oracle.watch():
+                while self.died < self.kills and not wrong:
+                    wrong += self._live()
+                over.set()
+                arrivals.join()
+                if not wrong and self.pipeline.job.run("--trigger", "available-now", script=self.script):
+                    wrong.append(f"the last run ended badly: {self.pipeline.job.said()[-2000:]}")
+        finally:
+            over.set()
+            arrivals.join()
+        return self._judged(wrong)
+
+    def _arrive(self, over: threading.Event) -> None:
+        """Records in step with the kills, a few at a time; all that are left when these are over."""
+        while not over.is_set():
+            due = self.records * (self.died + 1) // (self.kills + 1)
+            if len(self.pipeline.sent) < due:
+                self.pipeline.send(min(CHUNK, due - len(self.pipeline.sent)))
+            time.sleep(0.2)
+        if left := self.records - len(self.pipeline.sent):
+            self.pipeline.send(left)
+
+    def _live(self) -> list[str]:
+        """One life of the job, from its start to a kill; what was wrong with it."""
+        job = self.pipeline.job
+        position = job.log.stat().st_size if job.log.exists() else 0
+        process = job.start("--trigger", "0s", "--max-records", "5000", script=self.script)
+        try:
+            moment, seconds = self.chance.choice(self._moments(position))
+            if self._watch(process, moment, PATIENCE_S):
+                self._watch(process, lambda: False, self.chance.uniform(0, seconds))
+            elif process.poll() is None:
+                return [f"nothing came of it: {job.said()[-2000:]}"]
+            if process.poll() is not None:
+                return [f"it ended by itself, with {process.returncode}: {job.said()[-2000:]}"]
+        finally:
+            kill(process)
+        self.died += 1
+        self.mid_batch += self._staged()
+        if self.dead_since is None:
+            self.dead_since, self.files = time.monotonic(), len(self.pipeline.oracle.seen)
+        return []
+
+    def _moments(self, position: int) -> list[tuple[Callable[[], bool], float]]:
+        """From when on a life may end, and for how many seconds more at the most it lasts."""
+        said = partial(said_since, self.pipeline.job, position)
+        return [
+            (lambda: True, STARTING_S),
+            (lambda: "started" in said() and self._staged(), WRITING_S),
+            (lambda: '{"batch"' in said(), LATER_S),
+        ]
+
+    def _staged(self) -> bool:
+        return any(True for _ in self.pipeline.oracle.store.files(f"{self.pipeline.state}/staging"))
+
+    def _watch(self, process, true: Callable[[], bool], patience: float) -> bool:
+        """Whether it became `true` before the job ended or the time was over."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end and process.poll() is None:
+            if self.dead_since is not None and len(self.pipeline.oracle.seen) > self.files:
+                self.recoveries.append(time.monotonic() - self.dead_since)
+                self.dead_since = None
+            if true():
+                return True
+            time.sleep(TICK)
+        return False
+
+    def _judged(self, wrong: list[str]) -> Evidence:
+        """What the oracle saw, and whether the rows and the ledger are true to the byte."""
+        pipeline = self.pipeline
+        pipeline.oracle.look()
+        found = pipeline.oracle.records()
+        (rows,) = pipeline.oracle.db.execute("SELECT count(*) FROM rows").fetchone()
+        wrong = wrong + pipeline.oracle.violations[:5]
+        if not wrong:
+            try:
+                pipeline.assert_exact()
+            except AssertionError as error:
+                wrong.append(str(error)[:2000])
+        return Evidence(
+            kills=self.died,
+            mid_batch=self.mid_batch,
+            rows=rows,
+            lost=len(pipeline.sent.keys() - found),
+            duplicated=rows - len(found),
+            samples=pipeline.oracle.samples,
+            recovery_s=round(max(self.recoveries, default=0), 1),
+            wrong=wrong,
+        )
+
+
+class Stock(Soak):
+    """The same without the job's sink; what is wrong is what was to be shown, so a life may end in any way."""
+
+    def __init__(self, pipeline: Pipeline, seed: int, kills: int, records: int, kind: str):
+        super().__init__(pipeline, seed, kills, records)
+        self.script = ("tests/soak/stock.py", kind)
+
+    def _moments(self, position: int) -> list[tuple[Callable[[], bool], float]]:
+        before = len(self.pipeline.oracle.seen)
+        return [(lambda: len(self.pipeline.oracle.seen) > before, 0.2)]
+
+
+def said_since(job: Job, position: int) -> str:
+    """What the job has said behind that place in its log."""
+    with job.log.open(errors="replace") as log:
+        log.seek(position)
+        return log.read()
