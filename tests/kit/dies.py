@@ -33,6 +33,7 @@ once = threading.Lock()  # who is stopped and goes on comes by the same point ag
 def strike() -> None:
     """The signal, to the process group: spark-submit's JVM and Python."""
     if once.acquire(blocking=False):
+        print(f"{fate.name} to myself", file=sys.stderr, flush=True)
         os.killpg(os.getpgrp(), fate)
 
 

@@ -24,8 +24,17 @@ FAULTS = {
         at("cluster", "a_batch_whose_executor_is_killed_while_it_stages_is_there_once") + at("yarn"),
     ),
     11: Fault("a straggler", at("cluster", "a_straggler_that_ends_after_its_batch_is_published_changes_nothing")),
-    12: Fault("two drivers", at("ingest", "of_two_drivers_one_goes_on_and_the_other_ends_fenced") + at("protocol")),
-    13: Fault("a driver that wakes up", at("zombies")),
+    12: Fault(
+        "two drivers",
+        at("ingest", "of_two_drivers_one_goes_on_and_the_other_ends_fenced")
+        + at("protocol")
+        + at(
+            "zombies",
+            "of_two_writers_at_once_one_goes_on_round_after_round",
+            "of_two_drivers_at_once_one_goes_on_round_after_round",
+        ),
+    ),
+    13: Fault("a driver that wakes up", at("zombies", "a_driver_stopped_at_any_point_wakes_up_fenced")),
     14: Fault("a store that fails", at("faults")),
     15: Fault("no create-if-absent", at("ingest", "a_store_that_lets_an_object_be_created_twice_is_refused")),
     16: Fault("checkpoint", at("ingest", "whatever_happens_to_the_checkpoint_costs_nothing")),
