@@ -1,7 +1,7 @@
-"""`spark-submit tests/kit/dies.py [--stop] ingest|replay POINT BATCH <its flags>`: killed at a point of one batch.
+"""`spark-submit tests/kit/dies.py [--stop FILE] ingest|replay POINT BATCH <its flags>`: killed at a point of one batch.
 
 The points are the crash points 1 to 8 of the sink's protocol. The job itself has no switch for this. The signal is
-SIGKILL; with --stop it is SIGSTOP, and after SIGCONT the driver goes on as if no time had passed.
+SIGKILL; with --stop it is SIGSTOP, noted in FILE, and after SIGCONT the driver goes on as if no time had passed.
 """
 
 import os
@@ -26,14 +26,15 @@ POINTS = (
     "before Spark's commit",
 )
 batch = -1  # the one that is running
-fate = signal.SIGKILL
+fate, note = signal.SIGKILL, os.devnull
 once = threading.Lock()  # who is stopped and goes on comes by the same point again
 
 
 def strike() -> None:
     """The signal, to the process group: spark-submit's JVM and Python."""
     if once.acquire(blocking=False):
-        print(f"{fate.name} to myself", file=sys.stderr, flush=True)
+        with open(note, "a") as file:  # what is printed goes through the JVM, which is stopped too
+            print(fate.name, file=file)
         os.killpg(os.getpgrp(), fate)
 
 
@@ -93,9 +94,9 @@ def once_something_is_staged(sink: Sink, *_) -> bool:
 
 
 def main(program: str, point: str, number: str, *flags: str) -> int:
-    global doomed, fate
+    global doomed, fate, note
     if program == "--stop":
-        fate, (program, point, number, *flags) = signal.SIGSTOP, (point, number, *flags)
+        fate, note, (program, point, number, *flags) = signal.SIGSTOP, point, (number, *flags)
     doomed = int(number)
     whole = Sink.__call__
 
