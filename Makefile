@@ -35,6 +35,7 @@ package render submit status logs stop upgrade policy: setup
 	@$(JAVA) python -m emr $@ $(ARGS)
 
 test:            ## every test on both Spark lines (T=sink: only tests/test_sink.py; LINES=4.1: only that line)
+	@$(foreach line,$(LINES),$(MAKE) --no-print-directory setup SPARK=$(line) &&) true
 	@$(foreach line,$(LINES),$(MAKE) --no-print-directory test-line SPARK=$(line) &&) true
 LINES ?= 4.1 3.5
 
