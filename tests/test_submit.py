@@ -2,6 +2,7 @@
 
 import boto3
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from emr.__main__ import main
 from tests.kit.emr import uploaded
@@ -98,6 +99,24 @@ def test_rules_of_a_bucket_stay_when_ours_come(submit, s3):
     assert "4 rules" in submit("bucket-lifecycle") and "1 others kept" in submit("bucket-lifecycle")
     rules = client.get_bucket_lifecycle_configuration(Bucket=s3.bucket)["Rules"]
     assert len(rules) == 5 and theirs["ID"] in {rule["ID"] for rule in rules}
+
+
+def test_a_cluster_whose_answer_was_lost_is_not_made_twice(account, capsys, monkeypatch):
+    """RunJobFlow has no token: botocore, left alone, sends it again."""
+    sent, make = [], boto3.client
+
+    def lost(request, **_):
+        sent.append(request)
+        raise ConnectionClosedError(endpoint_url=request.url)
+
+    def losing(service, **more):
+        client = make(service, **more)
+        client.meta.events.register("before-send.emr.RunJobFlow", lost)
+        return client
+
+    monkeypatch.setattr(boto3, "client", losing)
+    assert main(["submit", "ec2-cluster", *RELEASE, "--", *JOB, "--table", f"{account}-lost"]) == 1
+    assert capsys.readouterr().err.startswith("submitting ec2-cluster: Connection was closed") and len(sent) == 1
 
 
 def test_what_aws_refuses_is_one_line(account, capsys):
