@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from emr import artefacts, aws, jars, releases
+from jobs import flags
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def bucket(text: str) -> str:
     text = text.rstrip("/")
-    if not re.fullmatch(r"s3a?://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\S*)?", text):
+    if not re.fullmatch(rf"s3a?://{flags.BUCKET.pattern}(/\S*)?", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not s3://BUCKET/PREFIX")
     return text.replace("s3a://", "s3://", 1)
 

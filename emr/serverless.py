@@ -59,7 +59,7 @@ def worker(role: str, cores: int, memory: str) -> int:
 
 def run(plan: Plan) -> dict:
     """The request of StartJobRun: a stream that is started again by itself, or a drain that ends."""
-    capacity(plan)
+    capacity(plan)  # refuses a worker that AWS doesn't have
     line, defaults = spark.overrides(spark.settings(plan, "serverless"))
     request = {
         "applicationId": plan.account["application-id"],
