@@ -40,7 +40,7 @@ def test_a_text_becomes_a_folder_only_if_every_engine_reads_it_as_itself(spark, 
     asked = Settings(
         bootstrap_servers="b:1", topics=("t",), transform="tests.kit.odd:by_value", table="/t", partition_by=("place",)
     )
-    values += [".", "..", "a/b", "%2F", "__HIVE_DEFAULT_PARTITION__", "a", "A.b_c-9"]
+    values += [".", "..", "a/b", "%2F", "a\n", "__HIVE_DEFAULT_PARTITION__", "a", "A.b_c-9", "x" * 128, "x" * 129]
     came = records(*map(str.encode, values)).withColumnsRenamed({name: name[1:] for name in ENVELOPE})
     rows = came.transform(completed(spark, by_value, asked)).orderBy("_offset").collect()
     safe = re.compile(r"(?!\.{1,2}$|__HIVE)[A-Za-z0-9_.-]{1,128}")
