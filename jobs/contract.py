@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, IntegralType, NullType, StringType
 
 from jobs.settings import JSON_RECORDS, Refused, Settings
-from transforms.envelope import ENVELOPE, KAFKA, REJECT, dated, enveloped
+from transforms.envelope import ENVELOPE, KAFKA, RAW, REJECT, dated, enveloped
 
 Transform = Callable[[DataFrame], DataFrame]
 
@@ -115,9 +115,14 @@ def placed(partition_by: tuple[str, ...]) -> Transform:
         for column in partition_by:
             reason = F.coalesce(reason, F.when(unsafe(column), F.lit(f"unsafe partition value: {column}")))
         columns = [*rows.columns, *(column for column in partition_by if column not in rows.columns)]
-        return rows.transform(dated).withColumn(REJECT, reason).select(columns)
+        return rows.transform(dated).withColumn(REJECT, reason).select(columns).withColumns(kept_if_rejected())
 
     return with_partitions
+
+
+def kept_if_rejected() -> dict[str, Column]:
+    """The raw record for the quarantine; of a good one nothing is copied from here on."""
+    return {name: F.when(F.col(REJECT).isNotNull(), F.col(name)) for name in RAW}
 
 
 def unsafe(column: str) -> Column:

@@ -17,11 +17,10 @@ from jobs.offsets import Ids, OutOfStep, Positions, Ranges
 from jobs.settings import Settings
 from jobs.store import REQUESTS_AT_ONCE, Entry
 from jobs.writer import Writer
-from transforms.envelope import ENVELOPE, EVENT_TIME, REJECT, utc_day
+from transforms.envelope import ENVELOPE, EVENT_TIME, RAW, REJECT, utc_day
 
 PROVENANCE = ("_topic", "_partition", "_offset", "_timestamp")
 ROOTS = ("table", "quarantine")
-RAW = ("_key", "_value", "_headers")
 GUESSED_ROW_BYTES = 100.0  # until a batch has been weighed
 ROWS_THAT_TELL = 1_000  # a file of fewer is mostly its footer
 ROWS_WORTH_A_TASK = 250_000  # fewer rows don't repay a second task's file
@@ -114,14 +113,14 @@ class Sink:
 
     def _stage(self, rows: DataFrame, size: int, staging: str) -> dict[str, int]:
         """Writes the batch below `staging`; its rows in all, and how many of them were rejected."""
-        seen = Observation()
         rows = rows.coalesce(self._tasks(rows, size))
-        counted = rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected"))
+        counted, seen = watched(rows)
         self._write(self._accepted(counted), f"{staging}/table", self.settings.partition_by)
         counts = observed(seen)
         if counts["rejected"]:
             # Kafka is read a second time, so that a batch without a bad record is read and parsed only once.
-            self._write(self._rejected(rows), f"{staging}/quarantine", ("dt",))
+            counted, _ = watched(rows)
+            self._write(self._rejected(counted), f"{staging}/quarantine", ("dt",))
         return counts
 
     def _tasks(self, frame: DataFrame, size: int) -> int:
@@ -209,6 +208,16 @@ class Sink:
         except Exception as error:
             return f"--consumer-group {self.settings.consumer_group} was not told: {error}"
         return None
+
+
+def watched(rows: DataFrame) -> tuple[DataFrame, Observation]:
+    """The rows, counted as they pass.
+
+    That also keeps the filter on `_reject` behind the transform: Spark would move it in front and parse each record
+    anew for every rule that looks at it.
+    """
+    seen = Observation()
+    return rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected")), seen
 
 
 def observed(seen: Observation) -> dict[str, int]:

@@ -10,9 +10,10 @@ import pytest
 from pyspark.sql import functions as F
 
 from jobs.arguments import parse
-from jobs.contract import completed, loaded
+from jobs.contract import completed, loaded, placed
 from jobs.settings import Refused
 from transforms.envelope import KAFKA
+from transforms.json_records import json_records
 
 BASE = "--bootstrap-servers b:9092 --topics t --table /tmp/table"
 
@@ -75,6 +76,12 @@ def test_what_the_sink_could_not_write_is_refused_in_one_line(spark, transform, 
         made(spark, f"--transform {transform}")
     assert str(refused.value).startswith(said)
     assert "\n" not in str(refused.value)
+
+
+def test_the_raw_record_is_carried_along_only_where_it_was_rejected(records):
+    good, bad = b'{"id": 1}', b"?"
+    rows = records(good, bad).transform(json_records("id INT")).transform(placed(("dt",))).orderBy("_offset")
+    assert [row._value for row in rows.collect()] == [None, bad]
 
 
 def test_the_fingerprint_changes_with_the_schema():

@@ -5,9 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from jobs import sink as sink_module
 from jobs.arguments import parse
+from jobs.contract import placed
 from jobs.ledger import File
 from jobs.sink import Sink, Stopped, beyond, observed
+from transforms.access_log import access_log
 
 MIB = 2**20
 
@@ -47,6 +50,21 @@ def test_what_a_replay_brings_again_is_cut_off(spark):
     assert {(row._topic, row._partition, row._offset) for row in left} == {
         ("t", 0, 3), ("t", 1, 0), ("t", 1, 1), ("t", 1, 2), ("t", 1, 3), ("u", 0, 1),
     }  # fmt: skip
+
+
+def test_a_record_is_parsed_once_for_the_table_and_once_for_the_quarantine(records, monkeypatch):
+    """Also where the rows come from no stream, as in a replay."""
+    plans = []
+    monkeypatch.setattr(Sink, "_write", lambda _, rows, *where: plans.append(optimized(rows)))
+    monkeypatch.setattr(sink_module, "observed", lambda seen: {"in": 1, "rejected": 1})
+    rows = records(b"{}").transform(access_log).transform(placed(("dt", "hr")))
+    sink("--partition-by", "dt,hr")._stage(rows, 1, "staging")
+    every_field = "StructField(event_id,StringType,true),StructField(ts,StringType,true)"
+    assert [plan.count(every_field) for plan in plans] == [1, 1]
+
+
+def optimized(rows) -> str:
+    return rows._jdf.queryExecution().optimizedPlan().toString()
 
 
 def test_rows_that_are_not_all_staged_once_are_not_committed():

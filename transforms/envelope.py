@@ -18,6 +18,7 @@ KAFKA = T.StructType(
     ]
 )
 ENVELOPE = ["_topic", "_partition", "_offset", "_timestamp", "_key", "_value", "_headers"]
+RAW = ENVELOPE[4:]
 REJECT = "_reject"
 EVENT_TIME = "_event_time"
 
