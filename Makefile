@@ -16,17 +16,17 @@ setup: $(VENV)/.ready  ## makes .venv with everything pinned, and fetches the ja
 demo: setup      ## 200,000 events through a real broker and the real job, killed half-way (KEEP=1 keeps it all up)
 	@python -m tests.kit.demo $(if $(KEEP),--keep)
 
-run: setup       ## runs the job on a local master: make run ARGS="--bootstrap-servers … --topics … --table …"
-	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path kafka-$(SPARK) s3-$(SPARK)) jobs/ingest.py $(ARGS)
+run: setup $(VENV)/fast-start.jsa  ## runs the job on a local master: make run ARGS="--bootstrap-servers … --topics … --table …"
+	@python -m emr.local jobs/ingest.py $(ARGS)
 
 check: setup     ## says what would keep the job from running, with the flags of `run`: make check ARGS="…"
-	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path kafka-$(SPARK) s3-$(SPARK)) jobs/check.py $(ARGS)
+	@python -m emr.local jobs/check.py $(ARGS)
 
 replay: setup    ## reads a range of topics, or a quarantine, once more into another table: make replay ARGS="…"
-	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path kafka-$(SPARK) s3-$(SPARK)) jobs/replay.py $(ARGS)
+	@python -m emr.local jobs/replay.py $(ARGS)
 
 rebuild: setup   ## makes a lost ledger again from its table: make rebuild ARGS="--table …"
-	@$(JAVA) spark-submit --master 'local[*]' --jars $$(python -m emr.jars path s3-$(SPARK)) jobs/rebuild.py $(ARGS)
+	@python -m emr.local jobs/rebuild.py $(ARGS)
 
 emr: setup       ## how the job gets to EMR: make emr ARGS="--help"; make package, render, submit, stop, … ARGS="…"
 	@$(JAVA) python -m emr $(ARGS)
@@ -71,5 +71,9 @@ $(VENV)/.ready: setup.py requirements-$(SPARK).txt emr/jars.lock
 	@$(PIP) --no-deps -e .
 	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
 	@touch $@
+
+$(VENV)/fast-start.jsa: $(VENV)/.ready
+	@echo "== Spark $(SPARK): running the job once, small, for fast starts from now on"
+	@$(JAVA) python -m tests.kit.train
 
 .PHONY: help setup demo run check replay rebuild emr package render submit status logs stop upgrade policy test test-line soak lint fmt lock clean

@@ -18,6 +18,7 @@ ONCE = (
     "emr_pages",
     "faults",
     "jars",
+    "local",
     "lock",
     "msk_page",
     "network",
