@@ -48,6 +48,10 @@ soak: setup      ## every fault in full, for hours (FAULTS=9,13 SEEDS=1,2 KILLS=
 SOAK = $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KILLS),--kills $(KILLS)) \
 	$(if $(RECORDS),--records $(RECORDS)) $(if $(STORE),--store $(STORE)) $(if $(MINUTES),--minutes $(MINUTES))
 
+bench: setup $(VENV)/.bench $(VENV)/fast-start.jsa  ## the job beside what else one might use, in minutes (ROWS=2000000 RUNS=3 BROKEN=0.005 ONLY=Floodmark,Spark)
+	@$(JAVA) python -m tests.bench $(BENCH)
+BENCH = $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS)) $(if $(BROKEN),--broken $(BROKEN)) $(if $(ONLY),--only $(ONLY))
+
 lint: setup      ## checks style and imports
 	ruff check . && ruff format --check .
 
@@ -58,6 +62,8 @@ lock: setup      ## pins what setup.py's pins need, with their hashes, in requir
 	@$(PIP) uv==0.13.9
 	$(foreach line,$(LINES),uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-annotate \
 		--no-header --extra spark$(subst .,,$(line)) --extra dev setup.py -o requirements-$(line).txt &&) true
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--constraint requirements-4.1.txt --extra bench setup.py -o requirements-bench.txt
 
 clean:           ## removes what setup, tests and runs made
 	rm -rf .venv .venv-* .jars .pytest_cache .ruff_cache .hypothesis *.egg-info dist spark-warehouse artifacts
@@ -72,8 +78,12 @@ $(VENV)/.ready: setup.py requirements-$(SPARK).txt emr/jars.lock
 	@python -m emr.jars fetch broker kafka-$(SPARK) s3-$(SPARK)
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.ready requirements-bench.txt
+	@$(PIP) --require-hashes -r requirements-bench.txt
+	@touch $@
+
 $(VENV)/fast-start.jsa: $(VENV)/.ready
 	@echo "== Spark $(SPARK): running the job once, small, for fast starts from now on"
 	@$(JAVA) python -m tests.kit.train
 
-.PHONY: help setup demo run check replay rebuild emr package render submit status logs stop upgrade policy test test-line soak lint fmt lock clean
+.PHONY: help setup demo run check replay rebuild emr package render submit status logs stop upgrade policy test test-line soak bench lint fmt lock clean

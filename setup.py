@@ -32,5 +32,6 @@ setup(
             "pytest-xdist==3.8.0",
             "ruff==0.17.6",
         ],
+        "bench": ["matplotlib==3.11.2", "psutil==7.2.2", "pyarrow==26.0.1"],  # Python 3.11 or newer
     },
 )

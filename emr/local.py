@@ -8,6 +8,7 @@ from pathlib import Path
 
 from emr import jars
 
+SPARK_SUBMIT = str(Path(sys.executable).with_name("spark-submit"))
 LINE = ".".join(version("pyspark").split(".")[:2])
 # The classes of a run, mapped into memory instead of parsed from 300 jars. A JVM that can't use it (another Java, other
 # jars) starts without it and doesn't say so.
@@ -29,8 +30,7 @@ def command(words: Sequence[str], java: str = "") -> list[str]:
     """spark-submit of a script and its flags; what `java` says of an archive replaces the one that is kept."""
     java = java or (f"-XX:SharedArchiveFile={ARCHIVE}" if ARCHIVE.exists() else "")
     options = " ".join([*JVM, java])
-    spark_submit = Path(sys.executable).with_name("spark-submit")
-    return [str(spark_submit), "--master", "local[*]", "--driver-java-options", options, *words]
+    return [SPARK_SUBMIT, "--master", "local[*]", "--driver-java-options", options, *words]
 
 
 def environment(words: Sequence[str]) -> Mapping[str, str]:

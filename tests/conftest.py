@@ -12,6 +12,7 @@ from tests.kit.s3 import S3Server
 # What Spark has no part in, or a part that takes long to show, is tested on one of its lines.
 ONCE = (
     "auth",
+    "bench",
     "broker",
     "cluster",
     "connection",

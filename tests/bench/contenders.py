@@ -1,0 +1,65 @@
+"""Who does the same work: how each is started, and where its rows are afterwards."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from emr import jars, local
+from tests.kit.job import LINE
+
+TRANSFORM = "transforms.access_log:access_log"
+BATCH = 500_000  # records, for whoever reads in large batches
+
+
+class Work(NamedTuple):
+    """A topic to drain into a table."""
+
+    bootstrap: str
+    topic: str
+    table: str
+
+
+class Start(NamedTuple):
+    command: list[str]
+    environment: Mapping[str, str]
+
+
+def ours(work: Work) -> Start:
+    """What `make run` starts."""
+    words = [
+        "jobs/ingest.py", "--bootstrap-servers", work.bootstrap, "--topics", work.topic, "--table", work.table,
+        "--transform", TRANSFORM, "--partition-by", "dt,hr", "--trigger", "available-now", "--max-records", str(BATCH),
+    ]  # fmt: skip
+    return Start(local.command(words), local.environment(words))
+
+
+def stock(kind: str) -> Callable[[Work], Start]:
+    """Spark as it comes."""
+
+    def start(work: Work) -> Start:
+        submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths([f"kafka-{LINE}"]))]
+        where = ["--bootstrap", work.bootstrap, "--topic", work.topic, "--table", work.table]
+        more = ["--checkpoint", f"{work.table}_state/checkpoint", "--max-records", str(BATCH)]
+        return Start([*submit, "tests/bench/stock.py", kind, *where, *more], {"JAVA_HOME": jars.java_home()})
+
+    return start
+
+
+def consumer(kind: str) -> Callable[[Work], Start]:
+    def start(work: Work) -> Start:
+        where = ["--bootstrap", work.bootstrap, "--topic", work.topic, "--table", work.table]
+        return Start([sys.executable, "-m", "tests.bench.consumer", kind, *where], {})
+
+    return start
+
+
+CONTENDERS = {
+    "Floodmark": ours,
+    "Spark's file sink": stock("sink"),
+    "foreachBatch, append": stock("append"),
+    "Python, json.loads": consumer("json"),
+    "Python, Arrow's JSON": consumer("arrow"),
+    "Python, reads only": consumer("none"),
+}
+READS_ONLY = "Python, reads only"
+YARDSTICK = "Spark's file sink"

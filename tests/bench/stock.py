@@ -1,0 +1,78 @@
+"""`spark-submit tests/bench/stock.py sink|append …`: the job that most teams write first, with Spark's defaults.
+
+    --bootstrap HOST:PORT --topic T --table URI --checkpoint URI [--max-records N] [--trigger MS]
+
+`sink` is Spark's own file sink, `append` a foreachBatch that appends. Without a trigger it drains.
+"""
+
+import argparse
+import json
+import sys
+import time
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+SCHEMA = (
+    "event_id STRING, ts TIMESTAMP, client_ip STRING, method STRING, path STRING, status INT, bytes BIGINT, "
+    "duration_ms DOUBLE, user_agent STRING, referer STRING, user_id STRING"
+)
+PROVENANCE = ("topic", "partition", "offset", "timestamp")
+
+
+def main() -> None:
+    asked = arguments()
+    spark = SparkSession.builder.appName("stock").config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    spark.sparkContext.setLogLevel("WARN")
+    reader = {
+        "kafka.bootstrap.servers": asked.bootstrap,
+        "subscribe": asked.topic,
+        "startingOffsets": "earliest",
+        **({"maxOffsetsPerTrigger": asked.max_records} if asked.max_records else {}),
+    }
+    rows = typed(spark.readStream.format("kafka").options(**reader).load())
+    trigger = {"availableNow": True} if asked.trigger is None else {"processingTime": f"{asked.trigger} milliseconds"}
+    writer = rows.writeStream.option("checkpointLocation", asked.checkpoint).trigger(**trigger)
+
+    def append(batch: DataFrame, number: int) -> None:
+        batch.write.mode("append").partitionBy("dt", "hr").parquet(asked.table)
+
+    if asked.kind == "append":
+        query = writer.foreachBatch(append).start()
+    else:
+        query = writer.partitionBy("dt", "hr").format("parquet").start(asked.table)
+    batch = -1
+    while not query.awaitTermination(0.02):
+        batch = told(query, batch)
+    told(query, batch)
+
+
+def typed(records: DataFrame) -> DataFrame:
+    provenance = [F.col(name).alias(f"_{name}") for name in PROVENANCE]
+    rows = records.select(F.from_json(F.col("value").cast("string"), SCHEMA).alias("event"), *provenance)
+    dated = rows.select("event.*", *(f"_{name}" for name in PROVENANCE))
+    return dated.withColumn("dt", F.to_date("ts")).withColumn("hr", F.date_format("ts", "HH"))
+
+
+def told(query, known: int) -> int:
+    """Prints the batches that Spark has told of since; the last of them."""
+    for progress in query.recentProgress:
+        if progress["batchId"] > known and progress["numInputRows"]:
+            known = progress["batchId"]
+            fields = {"batch": known, "rows_in": progress["numInputRows"], "at": time.time()}
+            print(json.dumps(fields | {"ms": progress["durationMs"]}), flush=True)
+    return known
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=("sink", "append"))
+    for flag in ("bootstrap", "topic", "table", "checkpoint"):
+        parser.add_argument(f"--{flag}", required=True)
+    parser.add_argument("--max-records", type=int)
+    parser.add_argument("--trigger", type=int, metavar="MS")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
