@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
@@ -86,10 +87,24 @@ def remove(spark: SparkSession, folder: str) -> None:
 
 def rows(spark: SparkSession, uri: str) -> int:
     """The rows of a Parquet file by its footer: proof that the file can be opened."""
+    with _parquet(spark, uri) as reader:
+        return reader.getRecordCount()
+
+
+def outgrown(spark: SparkSession, uri: str) -> set[str]:
+    """The columns of a Parquet file that had too many values for a dictionary, dotted where they are nested."""
+    with _parquet(spark, uri) as reader:
+        chunks = [chunk for block in reader.getFooter().getBlocks() for chunk in block.getColumns()]
+        pages = {chunk.getPath().toDotString(): chunk.getEncodingStats() for chunk in chunks}
+        return {name for name, kinds in pages.items() if kinds.hasNonDictionaryEncodedPages()}
+
+
+@contextmanager
+def _parquet(spark: SparkSession, uri: str):
     parquet = spark._jvm.org.apache.parquet.hadoop
     reader = parquet.ParquetFileReader.open(parquet.util.HadoopInputFile.fromPath(*_path(spark, uri)))
     try:
-        return reader.getRecordCount()
+        yield reader
     finally:
         reader.close()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import hadoop, offsets
@@ -24,6 +24,7 @@ ROOTS = ("table", "quarantine")
 GUESSED_ROW_BYTES = 100.0  # until a batch has been weighed
 ROWS_THAT_TELL = 1_000  # a file of fewer is mostly its footer
 ROWS_WORTH_A_TASK = 250_000  # fewer rows don't repay a second task's file
+ROWS_THAT_FILL_A_DICTIONARY = 100_000
 PATIENCE_S = 300
 
 
@@ -58,6 +59,7 @@ class Sink:
         self.plan = plan
         self.brokers = brokers
         self.row_bytes = GUESSED_ROW_BYTES
+        self.outgrown: set[str] | None = None  # the columns without a dictionary, once a file has told
         self.stopping = False
         self.has_written = False
         self.failure: Exception | None = None
@@ -88,6 +90,7 @@ class Sink:
         with report.phase("check"):
             files = self._files(staging)
             self._check(counts, files, size)
+            self._learn(frame.sparkSession, files["table"])
             ids = self._ids(ranges)
         with report.phase("commit"):
             report.batch = self.writer.commit(
@@ -154,6 +157,8 @@ class Sink:
         """A task's file of one partition value is cut where it comes to the target size."""
         writer = rows.write.partitionBy(*partition_by).mode("append")
         most = max(int(self.settings.target_file_size / self.row_bytes), 1)
+        for column in self.outgrown or ():
+            writer.option(f"parquet.enable.dictionary#{column}", "false")
         writer.option("maxRecordsPerFile", most).parquet(f"{hadoop.uri(self.settings.state)}/{folder}")
 
     def _files(self, staging: str) -> dict[str, tuple[File, ...]]:
@@ -186,6 +191,12 @@ class Sink:
             raise OSError(
                 f"rows staged: {staged}, rows counted: {expected}, offsets: {size}; the batch is not committed"
             )
+
+    def _learn(self, spark: SparkSession, files: tuple[File, ...]) -> None:
+        """The first large file tells for which columns a dictionary is begun in vain: a tenth of a batch's CPU time."""
+        largest = max(files, key=lambda file: file.rows, default=None)
+        if self.outgrown is None and largest and largest.rows >= ROWS_THAT_FILL_A_DICTIONARY:
+            self.outgrown = hadoop.outgrown(spark, f"{hadoop.uri(self.settings.state)}/{largest.staged}")
 
     def _ids(self, ranges: Ranges) -> Ids:
         """The ids of the topics that were read; raises `OutOfStep` when one is another topic than it was before.

@@ -1,8 +1,10 @@
 """The parts of the sink that need no stream: how many files, which rows, and what stops a batch."""
 
+import dataclasses
 import threading
 from types import SimpleNamespace
 
+import duckdb
 import pytest
 
 from jobs import sink as sink_module
@@ -65,6 +67,30 @@ def test_a_record_is_parsed_once_for_the_table_and_once_for_the_quarantine(recor
 
 def optimized(rows) -> str:
     return rows._jdf.queryExecution().optimizedPlan().toString()
+
+
+def test_a_column_that_outgrew_its_dictionary_has_none_in_the_next_file(spark, tmp_path):
+    columns = ("md5(cast(id DIV 3 AS STRING)) AS many", "id % 7 AS few", "'2026' AS dt")
+    rows = spark.range(150_000).selectExpr(*columns).coalesce(1)
+    writes = sink("--state", str(tmp_path))
+
+    def written(name: str) -> File:
+        writes._write(rows, name, ("dt",))
+        (file,) = tmp_path.glob(f"{name}/dt=2026/*.parquet")
+        return File(staged=str(file.relative_to(tmp_path)), final="", bytes=1, rows=150_000)
+
+    first = written("first")
+    writes._learn(spark, (dataclasses.replace(first, rows=99_999),))
+    assert writes.outgrown is None
+    writes._learn(spark, (first,))
+    assert writes.outgrown == {"many"}
+    assert with_dictionary(tmp_path / first.staged) == {"many", "few"}
+    assert with_dictionary(tmp_path / written("second").staged) == {"few"}
+
+
+def with_dictionary(file) -> set[str]:
+    question = f"SELECT path_in_schema FROM parquet_metadata('{file}') WHERE dictionary_page_offset IS NOT NULL"
+    return {name for (name,) in duckdb.execute(question).fetchall()}
 
 
 def test_rows_that_are_not_all_staged_once_are_not_committed():
