@@ -18,9 +18,11 @@ ONCE = (
     "connection",
     "emr_pages",
     "faults",
+    "full",
     "jars",
     "local",
     "lock",
+    "login",
     "msk_page",
     "network",
     "package",
@@ -29,10 +31,12 @@ ONCE = (
     "query",
     "refusals",
     "requests",
+    "rights",
     "runs",
-    "submit",
     "store",
+    "submit",
     "writer",
+    "zombies",
 )
 
 
