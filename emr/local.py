@@ -1,6 +1,7 @@
 """`python -m emr.local SCRIPT [FLAGS…]`: spark-submit on a local master, with the jars it needs and a fast start."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -36,7 +37,7 @@ def command(words: Sequence[str], java: str = "") -> list[str]:
 def environment(words: Sequence[str]) -> Mapping[str, str]:
     """What the command is run with. The jars are on the class path, behind Spark's own: --jars would copy them all, and
     no archive can hold the classes of such a jar."""
-    s3 = any(word.startswith(("s3://", "s3a://")) for word in words)
+    s3 = any(re.search("s3a?://", word) for word in words)  # `--table=s3://…` too
     found = jars.paths([f"kafka-{LINE}", *([f"s3-{LINE}"] if s3 else [])])
     class_path = os.pathsep.join([*found, *filter(None, [os.environ.get("SPARK_DIST_CLASSPATH")])])
     return {"JAVA_HOME": jars.java_home(), "SPARK_DIST_CLASSPATH": class_path}

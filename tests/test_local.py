@@ -8,11 +8,16 @@ from emr import local
 FLAGS = ["jobs/rebuild.py", "--table"]
 
 
+def class_path(*words: str) -> str:
+    return local.environment(words)["SPARK_DIST_CLASSPATH"]
+
+
 def test_only_a_run_that_names_s3_has_its_jars(monkeypatch):
     monkeypatch.setenv("SPARK_DIST_CLASSPATH", "/mine.jar")
-    here, there = (local.environment([*FLAGS, table])["SPARK_DIST_CLASSPATH"] for table in ("/tmp/t", "s3://b/t"))
+    here = class_path(*FLAGS, "/tmp/t")
     assert "spark-sql-kafka" in here and "hadoop-aws" not in here and here.endswith(":/mine.jar")
-    assert "hadoop-aws" in there
+    for words in ([*FLAGS, "s3://b/t"], [*FLAGS, "s3a://b/t"], ["jobs/rebuild.py", "--table=s3://b/t"]):
+        assert "hadoop-aws" in class_path(*words)
 
 
 def test_the_archive_is_used_once_it_is_there(monkeypatch, tmp_path):
