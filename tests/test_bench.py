@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from tests.bench.__main__ import miscounted, result
+from tests.bench.__main__ import Run, miscounted, result
 from tests.bench.measured import Measured
 
 
@@ -19,12 +19,13 @@ def test_the_first_batch_is_not_warm():
 
 def test_what_starting_costs_is_told_from_what_a_record_costs():
     taken = [
-        (run(wall, 20 + extra, (1, 1), (2, 9)), run(5, 11), "", 4, 100) for wall, extra in ((30, 0), (20, 9), (25, 0))
+        Run(run(wall, 20 + extra, (1, 1), (2, 9)), run(5, 11), "", 4, 100)
+        for wall, extra in ((30, 0), (20, 9), (25, 0))
     ]
     found = result(taken, rows=1_000_000)
     assert (found.wall, found.cpu, found.cpu_per_record, found.small_cpu) == (25, 20, 10, 11)  # 9 for 900,000 records
     assert (found.warm, found.wrong) == (9, "")
-    assert result([*taken[:2], (*taken[2][:2], "bad", 1, 1)], rows=1_000_000).wrong == "bad"
+    assert result([*taken[:2], taken[2]._replace(wrong="bad")], rows=1_000_000).wrong == "bad"
 
 
 @pytest.mark.parametrize(

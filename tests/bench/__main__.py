@@ -13,14 +13,24 @@ from typing import NamedTuple
 
 import duckdb
 
+from emr.local import LINE
 from tests.bench.contenders import CONTENDERS, READS_ONLY, YARDSTICK, Work
 from tests.bench.measured import Measured, measured
 from tests.kit.broker import Broker
 from tests.kit.events import access_log_events
-from tests.kit.job import LINE
 
 PARTITIONS = 8
 SHARE = 10  # the small topic has a tenth
+
+
+class Run(NamedTuple):
+    """One contender's two drains in one round, what is wrong with its rows, and what it left of the large topic."""
+
+    large: Measured
+    small: Measured
+    wrong: str
+    files: int
+    bytes: int
 
 
 class Result(NamedTuple):
@@ -41,7 +51,7 @@ class Result(NamedTuple):
 def main() -> int:
     asked = arguments()
     names = [name for name in CONTENDERS if not asked.only or any(word in name for word in asked.only)]
-    runs: dict[str, list[tuple[Measured, Measured, str, int, int]]] = {name: [] for name in names}
+    runs: dict[str, list[Run]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="floodmark-bench-") as folder, Broker(Path(folder) / "broker") as broker:
         sizes = {"large": asked.rows, "small": asked.rows // SHARE}
         for topic, rows in sizes.items():
@@ -51,7 +61,7 @@ def main() -> int:
         for turn in range(asked.runs):
             for name in names:
                 print(f"== round {turn + 1}: {name}", flush=True)
-                runs[name].append(drained(name, broker, sizes, Path(folder) / f"{turn}-{len(runs[name])}"))
+                runs[name].append(drained(name, broker, sizes, Path(folder) / f"{turn}-{names.index(name)}"))
     results = {name: result(taken, asked.rows) for name, taken in runs.items()}
     print(table(results, asked))
     from tests.bench import chart  # only `make bench` installs what it draws with
@@ -73,18 +83,18 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def drained(name: str, broker: Broker, sizes: dict[str, int], folder: Path):
-    """The contender drains both topics, the small one first; what it left in the large one's table."""
+def drained(name: str, broker: Broker, sizes: dict[str, int], folder: Path) -> Run:
+    """The contender drains both topics, the small one first, into tables in `folder`."""
+    folder.mkdir()
     taken, wrong = {}, ""
     for topic in ("small", "large"):
-        table = folder / name.translate({ord(letter): None for letter in " ',."}) / topic
-        table.parent.mkdir(parents=True, exist_ok=True)
+        table = folder / topic
         start = CONTENDERS[name](Work(broker.bootstrap, topic, str(table)))
         taken[topic] = measured(start.command, start.environment, table.with_suffix(".log"))
         if name != READS_ONLY:
             wrong = wrong or miscounted(table, sizes[topic])
     files = [file for file in table.rglob("*.parquet") if not file.name.startswith(("_", "."))]
-    return taken["large"], taken["small"], wrong, len(files), sum(file.stat().st_size for file in files)
+    return Run(taken["large"], taken["small"], wrong, len(files), sum(file.stat().st_size for file in files))
 
 
 def miscounted(table: Path, expected: int) -> str:
@@ -96,23 +106,23 @@ def miscounted(table: Path, expected: int) -> str:
     return "" if rows == distinct == expected else f"{expected:,} sent, {rows:,} rows, {distinct:,} different records"
 
 
-def result(taken: list, rows: int) -> Result:
+def result(taken: list[Run], rows: int) -> Result:
     def median(of) -> float:
         return statistics.median(map(of, taken))
 
     million, more = rows / 1e6, (rows - rows // SHARE) / 1e6
-    warm = [large.warm for large, *_ in taken if large.warm]
+    warm = [run.large.warm for run in taken if run.large.warm]
     return Result(
-        wall=median(lambda run: run[0].wall),
-        cpu=median(lambda run: run[0].cpu / million),
-        cpu_per_record=median(lambda run: (run[0].cpu - run[1].cpu) / more),
+        wall=median(lambda run: run.large.wall),
+        cpu=median(lambda run: run.large.cpu / million),
+        cpu_per_record=median(lambda run: (run.large.cpu - run.small.cpu) / more),
         warm=statistics.median(warm) if warm else None,
-        peak=median(lambda run: run[0].peak),
-        files=taken[-1][3],
-        bytes=taken[-1][4],
-        small_wall=median(lambda run: run[1].wall),
-        small_cpu=median(lambda run: run[1].cpu),
-        wrong=next((run[2] for run in taken if run[2]), ""),
+        peak=median(lambda run: run.large.peak),
+        files=taken[-1].files,
+        bytes=taken[-1].bytes,
+        small_wall=median(lambda run: run.small.wall),
+        small_cpu=median(lambda run: run.small.cpu),
+        wrong=next((run.wrong for run in taken if run.wrong), ""),
     )
 
 

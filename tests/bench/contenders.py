@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from emr import jars, local
-from tests.kit.job import LINE
 
 TRANSFORM = "transforms.access_log:access_log"
 BATCH = 500_000  # records, for whoever reads in large batches
@@ -17,6 +16,11 @@ class Work(NamedTuple):
     bootstrap: str
     topic: str
     table: str
+
+    @property
+    def where(self) -> list[str]:
+        """As the scripts of this folder take it."""
+        return ["--bootstrap", self.bootstrap, "--topic", self.topic, "--table", self.table]
 
 
 class Start(NamedTuple):
@@ -37,18 +41,16 @@ def stock(kind: str) -> Callable[[Work], Start]:
     """Spark as it comes."""
 
     def start(work: Work) -> Start:
-        submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths([f"kafka-{LINE}"]))]
-        where = ["--bootstrap", work.bootstrap, "--topic", work.topic, "--table", work.table]
+        submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths([f"kafka-{local.LINE}"]))]
         more = ["--checkpoint", f"{work.table}_state/checkpoint", "--max-records", str(BATCH)]
-        return Start([*submit, "tests/bench/stock.py", kind, *where, *more], {"JAVA_HOME": jars.java_home()})
+        return Start([*submit, "tests/bench/stock.py", kind, *work.where, *more], {"JAVA_HOME": jars.java_home()})
 
     return start
 
 
 def consumer(kind: str) -> Callable[[Work], Start]:
     def start(work: Work) -> Start:
-        where = ["--bootstrap", work.bootstrap, "--topic", work.topic, "--table", work.table]
-        return Start([sys.executable, "-m", "tests.bench.consumer", kind, *where], {})
+        return Start([sys.executable, "-m", "tests.bench.consumer", kind, *work.where], {})
 
     return start
 

@@ -6,12 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyspark
-
 from emr import jars
+from emr.local import LINE
 
 ROOT = Path(__file__).parents[2]
-LINE = ".".join(pyspark.__version__.split(".")[:2])
 # The interpreter of each line, beside one another where `make setup` has made both.
 PYTHONS = {"4.1": ROOT / ".venv" / "bin" / "python", "3.5": ROOT / ".venv-3.5" / "bin" / "python"} | {
     LINE: Path(sys.executable)
