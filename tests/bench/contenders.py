@@ -1,7 +1,7 @@
 """Who does the same work: how each is started, and where its rows are afterwards."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -82,9 +82,13 @@ CONTENDERS = {
 PAIR = (OURS, YARDSTICK)  # who is compared where only Spark's streams can be
 
 
-def chosen(names, only: list[str] | None) -> list[str]:
-    """Those with one of the words in their name, whatever its case; all without a word."""
-    return [name for name in names if not only or any(word.lower() in name.lower() for word in only)]
+def chosen(names: Iterable[str], only: list[str] | None) -> list[str]:
+    """Those with one of the words in their name, whatever its case; all without a word. None at all ends the bench."""
+    names = list(names)
+    found = [name for name in names if not only or any(word.lower() in name.lower() for word in only)]
+    if not found:
+        raise SystemExit(f"--only: a word of {', '.join(names)}")
+    return found
 
 
 def words(text: str) -> list[str]:

@@ -51,10 +51,8 @@ def main(argv: list[str]) -> int:
         for number, name in enumerate(chosen(CASES, asked.only)):
             print(f"== {name}", flush=True)
             found[name] = followed(*CASES[name], broker, f"latency-{number}", Path(folder), asked.seconds)
-    print(
-        f"\nSpark {LINE}, {RATE:,} records a second for {asked.seconds} s: from Kafka's timestamp until a reader that lists"
-    )
-    print(f"every {1000 * LOOK_EVERY_S:.0f} ms can read it; records of the first {LEFT_OUT_S:.0f} s are left out\n")
+    print(f"\nSpark {LINE}, {RATE:,} records a second for {asked.seconds} s: from Kafka's timestamp until a reader,")
+    print(f"who lists every {1000 * LOOK_EVERY_S:.0f} ms, can read it; without the first {LEFT_OUT_S:.0f} s\n")
     print("| | p50 s | p99 s | longest s | records |\n|---|---|---|---|---|")
     for name, of in found.items():
         print(f"| {name} | {of.p50:.2f} | {of.p99:.2f} | {of.longest:.2f} | {of.counted:,} |")
@@ -141,10 +139,10 @@ def whole(file: str) -> bool:
 
 def latency(since: Mapping[str, float], begin: float) -> Latency:
     """Of the records with a timestamp of `begin` or later."""
-    late = "at - epoch_ms(_timestamp) / 1000.0"
+    late = "moment - epoch_ms(_timestamp) / 1000.0"
     shown = f"count(*), quantile_cont({late}, 0.5), quantile_cont({late}, 0.99), max({late})"
     db = duckdb.connect()
-    db.execute("CREATE TABLE since (filename TEXT, at DOUBLE)")
+    db.execute("CREATE TABLE since (filename TEXT, moment DOUBLE)")
     db.executemany("INSERT INTO since VALUES (?, ?)", [*since.items()])
     rows = f"read_parquet({[*since]}, filename = true, union_by_name = true)"
     (total,) = db.execute(f"SELECT count(*) FROM {rows}").fetchone()

@@ -23,10 +23,8 @@ def main(argv: list[str]) -> int:
     found = stepped(chosen(PAIR, parser.parse_args(argv).only), LAST, "s3")
     print(f"\nSpark {LINE}: requests of a batch with one file, mean of batches {FIRST} to {LAST}\n")
     print(table({name: mean(steps) for name, steps in found.items()}))
-    print(
-        "\nA copy is counted as the PUT that it costs. S3 Standard in us-east-1: $0.005 for 1,000 of PUT, POST, LIST,"
-    )
-    print("$0.0004 for 1,000 of GET, HEAD and others, nothing for DELETE; a batch at every trigger.")
+    print("\nA copy is counted as the PUT that it costs. S3 Standard in us-east-1: $0.005 for 1,000 PUT, POST, LIST,")
+    print("$0.0004 for 1,000 GET, HEAD and others, nothing for DELETE; a batch at every trigger.")
     return 0
 
 

@@ -16,6 +16,7 @@ from tests.kit.events import access_log_events
 PARTITIONS = 8
 # Between safepoints too: else it would be told only where the compiler left one.
 EXACT = "-XX:+UnlockDiagnosticVMOptions -XX:+DebugNonSafepoints"
+WHOLE = "-XX:FlightRecorderOptions=stackdepth=256"  # by default the outermost frames of a deep stack are cut off
 TOP = 10
 
 
@@ -33,9 +34,9 @@ def main(argv: list[str]) -> int:
         broker.create_topic("profile", PARTITIONS)
         broker.produce("profile", ((*event[:4], None) for event in access_log_events(asked.rows, seed=1, broken=0)))
         recording = folder / "drain.jfr"
-        record = f"-XX:StartFlightRecording=filename={recording},settings=profile {EXACT}"
+        record = f"-XX:StartFlightRecording=filename={recording},settings=profile {EXACT} {WHOLE}"
         measured(ours(Work(broker.bootstrap, "profile", str(folder / "table")), java=record), folder / "job.log")
-        command = [str(jfr), "print", "--events", "jdk.ExecutionSample", "--stack-depth", "128", str(recording)]
+        command = [str(jfr), "print", "--events", "jdk.ExecutionSample", "--stack-depth", "256", str(recording)]
         found = flame.stacks(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
     if not found:
         print("no sample of a task: more --rows are needed", file=sys.stderr)
