@@ -73,11 +73,11 @@ LOG = """\
  * Running on http://127.0.0.1:1
 127.0.0.1 - - [26/Nov/2026 18:01:18] "GET /floodmark?list-type=2&prefix=table/ HTTP/1.1" 200 -
 127.0.0.1 - - [26/Nov/2026 18:01:18] "GET /floodmark/?list-type=2 HTTP/1.1" 200 -
-127.0.0.1 - - [26/Nov/2026 18:01:19] "GET /floodmark/table/a.parquet?versionId=1 HTTP/1.1" 206 -
-127.0.0.1 - - [26/Nov/2026 18:01:19] "HEAD /floodmark/table HTTP/1.1" 404 -
+127.0.0.1 - - [26/Nov/2026 18:01:19] "\x1b[35m\x1b[1mGET /floodmark/table/a.parquet?versionId=1 HTTP/1.1\x1b[0m" 206 -
+127.0.0.1 - - [26/Nov/2026 18:01:19] "\x1b[33mHEAD /floodmark/table HTTP/1.1\x1b[0m" 404 -
 127.0.0.1 - - [26/Nov/2026 18:01:19] "POST /floodmark/?delete HTTP/1.1" 200 -
 127.0.0.1 - - [26/Nov/2026 18:01:19] "POST /floodmark/table/b?uploads HTTP/1.1" 200 -
-127.0.0.1 - - [26/Nov/2026 18:01:19] "DELETE /floodmark/table/a HTTP/1.1" 204 -
+127.0.0.1 - - [26/Nov/2026 18:01:19] "\x1b[35m\x1b[1mDELETE /floodmark/table/a HTTP/1.1\x1b[0m" 204 -
 """
 
 

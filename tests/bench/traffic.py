@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-REQUEST = re.compile(r'"([A-Z]+) (/[^ ]*) HTTP/')
+# What isn't answered with 200 is coloured in the log.
+REQUEST = re.compile(r'"(?:\x1b\[[0-9;]*m)*([A-Z]+) (/[^ ]*) HTTP/')
 BUCKET = re.compile(r"/[^/?]+/?(\?.*)?")
 KINDS = ("PUT", "POST", "LIST", "GET", "HEAD", "DELETE")
 
