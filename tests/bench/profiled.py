@@ -17,7 +17,7 @@ PARTITIONS = 8
 # Between safepoints too: else it would be told only where the compiler left one.
 EXACT = "-XX:+UnlockDiagnosticVMOptions -XX:+DebugNonSafepoints"
 WHOLE = "-XX:FlightRecorderOptions=stackdepth=256"  # by default the outermost frames of a deep stack are cut off
-TOP = 10
+TOP, COMMON = 10, 0.9  # what is in nearly every stack tells nothing
 
 
 def main(argv: list[str]) -> int:
@@ -42,9 +42,9 @@ def main(argv: list[str]) -> int:
         print("no sample of a task: more --rows are needed", file=sys.stderr)
         return 1
     Path(asked.svg).write_text(flame.svg(found))
-    print(
-        f"\n{asked.svg}: {found.total():,} samples of tasks, of {asked.rows:,} records\n\n| frame | share |\n|---|---|"
-    )
-    for frame, samples in flame.inclusive(found).most_common(TOP):
-        print(f"| `{frame}` | {samples / found.total():.1%} |")
+    shares = {frame: samples / found.total() for frame, samples in flame.inclusive(found).most_common()}
+    print(f"\n{asked.svg}: {found.total():,} samples of tasks, of {asked.rows:,} records. The top {TOP} frames,")
+    print(f"without those in more than {COMMON:.0%}:\n\n| frame | share |\n|---|---|")
+    for frame, share in [item for item in shares.items() if item[1] <= COMMON][:TOP]:
+        print(f"| `{frame}` | {share:.1%} |")
     return 0
