@@ -9,7 +9,7 @@ PIP = python -m pip install --quiet --disable-pip-version-check
 JAVA = JAVA_HOME=$$(python -m emr.jars java)
 
 help:            ## prints this
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 setup: $(VENV)/.ready  ## makes .venv with everything pinned, and fetches the jars (SPARK=3.5 makes .venv-3.5)
 
@@ -48,9 +48,27 @@ soak: setup      ## every fault in full, for hours (FAULTS=9,13 SEEDS=1,2 KILLS=
 SOAK = $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KILLS),--kills $(KILLS)) \
 	$(if $(RECORDS),--records $(RECORDS)) $(if $(STORE),--store $(STORE)) $(if $(MINUTES),--minutes $(MINUTES))
 
-bench: setup $(VENV)/.bench $(VENV)/fast-start.jsa  ## the job beside what else one might use, in minutes (ROWS=2000000 RUNS=3 BROKEN=0.005 ONLY=Floodmark,Spark)
-	@$(JAVA) python -m tests.bench $(BENCH)
-BENCH = $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS)) $(if $(BROKEN),--broken $(BROKEN)) $(if $(ONLY),--only $(ONLY))
+BENCH_READY = setup $(VENV)/.bench $(VENV)/fast-start.jsa
+ROWS_RUNS = $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS))
+SOME = $(if $(ONLY),--only "$(ONLY)")
+
+bench: $(BENCH_READY)  ## the job beside what else one might use (ROWS=2000000 RUNS=3 BROKEN=0.005 STORE=s3 ONLY=Floodmark,Spark)
+	@$(JAVA) python -m tests.bench drain $(ROWS_RUNS) $(if $(BROKEN),--broken $(BROKEN)) $(if $(STORE),--store $(STORE)) $(SOME)
+
+bench-latency: $(BENCH_READY)  ## how soon a record can be read, at triggers of 0 and 10 s (SECONDS=120 ONLY=Spark)
+	@$(JAVA) python -m tests.bench latency $(if $(SECONDS),--seconds $(SECONDS)) $(SOME)
+
+bench-age: $(BENCH_READY)  ## what a batch costs in an old table (BATCHES=2000 STORE=s3 ONLY=Floodmark)
+	@$(JAVA) python -m tests.bench age $(if $(BATCHES),--batches $(BATCHES)) $(if $(STORE),--store $(STORE)) $(SOME)
+
+bench-requests: $(BENCH_READY)  ## the requests to S3 of a batch, and what they cost a month (ONLY=Spark)
+	@$(JAVA) python -m tests.bench requests $(SOME)
+
+bench-start: $(BENCH_READY)  ## where the time goes until the first file is there (ROWS=100000 RUNS=3)
+	@$(JAVA) python -m tests.bench start $(ROWS_RUNS)
+
+profile: $(BENCH_READY)  ## a drain's flame graph, bench-profile.svg; needs a whole JDK (ROWS=2000000)
+	@$(JAVA) python -m tests.bench profile $(if $(ROWS),--rows $(ROWS))
 
 lint: setup      ## checks style and imports
 	ruff check . && ruff format --check .
@@ -86,4 +104,4 @@ $(VENV)/fast-start.jsa: $(VENV)/.ready
 	@echo "== Spark $(SPARK): running the job once, small, for fast starts from now on"
 	@$(JAVA) python -m tests.kit.train || echo "== no archive was made: starts stay slow, the job runs all the same"
 
-.PHONY: help setup demo run check replay rebuild emr package render submit status logs stop upgrade policy test test-line soak bench lint fmt lock clean
+.PHONY: help setup demo run check replay rebuild emr package render submit status logs stop upgrade policy test test-line soak bench bench-latency bench-age bench-requests bench-start profile lint fmt lock clean

@@ -1,15 +1,25 @@
 """What the bench makes of its measurements."""
 
+from collections import Counter
+
 import duckdb
 import pytest
 
-from tests.bench.__main__ import Run, miscounted, result
+from tests.bench import age, flame, latency, prices, traffic
+from tests.bench.contenders import chosen
+from tests.bench.drain import Run, miscounted, result, verdict
 from tests.bench.measured import Measured
+from tests.bench.steps import Steps
 
 
 def run(wall: float, cpu: float, *batches: tuple[float, int]) -> Measured:
     said = [(0.5, {"event": "started"}), *((at, {"batch": n, "rows_in": rows}) for n, (at, rows) in enumerate(batches))]
     return Measured(wall, cpu, 2**30, said)
+
+
+def three_runs(wrong: str = "") -> list[Run]:
+    large = [run(wall, 20 + extra, (1, 1), (2, 9)) for wall, extra in ((30, 0), (20, 9), (25, 0))]
+    return [Run(one, run(5, 11), wrong * (n == 2), 4, 100) for n, one in enumerate(large)]
 
 
 def test_the_first_batch_is_not_warm():
@@ -18,14 +28,16 @@ def test_the_first_batch_is_not_warm():
 
 
 def test_what_starting_costs_is_told_from_what_a_record_costs():
-    taken = [
-        Run(run(wall, 20 + extra, (1, 1), (2, 9)), run(5, 11), "", 4, 100)
-        for wall, extra in ((30, 0), (20, 9), (25, 0))
-    ]
-    found = result(taken, rows=1_000_000)
+    found = result(three_runs(), rows=1_000_000)
     assert (found.wall, found.cpu, found.cpu_per_record, found.small_cpu) == (25, 20, 10, 11)  # 9 for 900,000 records
     assert (found.warm, found.wrong) == (9, "")
-    assert result([*taken[:2], taken[2]._replace(wrong="bad")], rows=1_000_000).wrong == "bad"
+
+
+def test_one_wrong_round_makes_a_contender_wrong(capsys):
+    results = {"a": result(three_runs(), 1_000_000), "b": result(three_runs("2 rows"), 1_000_000)}
+    assert verdict({"a": results["a"]}) == 0 and not capsys.readouterr().out
+    assert verdict(results) == 1
+    assert capsys.readouterr().out == "WRONG: b: 2 rows\n"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +45,133 @@ def test_what_starting_costs_is_told_from_what_a_record_costs():
 )
 def test_rows_that_are_lost_or_there_twice_are_told(tmp_path, offsets, wrong):
     (tmp_path / "table").mkdir()
-    rows = f"SELECT 't' AS _topic, 0 AS _partition, unnest({offsets}) AS _offset"
-    duckdb.execute(f"COPY ({rows}) TO '{tmp_path}/table/1.parquet' (FORMAT parquet)")
+    written(tmp_path / "table" / "1.parquet", f"SELECT 't' AS _topic, 0 AS _partition, unnest({offsets}) AS _offset")
     said = miscounted(tmp_path / "table", 3)
     assert wrong in said and bool(said) == bool(wrong)
+
+
+def test_rows_of_the_quarantine_count_and_an_empty_table_is_wrong(tmp_path):
+    assert "no file" in miscounted(tmp_path / "table", 3)
+    for root, offset in {"table": 0, "table_quarantine": 1}.items():
+        (tmp_path / root).mkdir()
+        written(tmp_path / root / "1.parquet", f"SELECT 't' AS _topic, 0 AS _partition, {offset} AS _offset")
+    assert miscounted(tmp_path / "table", 2) == ""
+
+
+def written(file, rows: str) -> None:
+    duckdb.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet)")
+
+
+def test_only_names_a_contender_by_any_of_its_words():
+    assert chosen(["Floodmark", "Spark's sink", "Python"], ["flood", "sink"]) == ["Floodmark", "Spark's sink"]
+    with pytest.raises(SystemExit, match="Python"):
+        chosen(["Python"], ["x"])
+
+
+LOG = """\
+127.0.0.1 - - [26/Nov/2026 18:01:18] "PUT /floodmark/table/a.parquet HTTP/1.1" 200 -
+ * Running on http://127.0.0.1:1
+127.0.0.1 - - [26/Nov/2026 18:01:18] "GET /floodmark?list-type=2&prefix=table/ HTTP/1.1" 200 -
+127.0.0.1 - - [26/Nov/2026 18:01:18] "GET /floodmark/?list-type=2 HTTP/1.1" 200 -
+127.0.0.1 - - [26/Nov/2026 18:01:19] "\x1b[35m\x1b[1mGET /floodmark/table/a.parquet?versionId=1 HTTP/1.1\x1b[0m" 206 -
+127.0.0.1 - - [26/Nov/2026 18:01:19] "\x1b[33mHEAD /floodmark/table HTTP/1.1\x1b[0m" 404 -
+127.0.0.1 - - [26/Nov/2026 18:01:19] "POST /floodmark/?delete HTTP/1.1" 200 -
+127.0.0.1 - - [26/Nov/2026 18:01:19] "POST /floodmark/table/b?uploads HTTP/1.1" 200 -
+127.0.0.1 - - [26/Nov/2026 18:01:19] "\x1b[35m\x1b[1mDELETE /floodmark/table/a HTTP/1.1\x1b[0m" 204 -
+"""
+
+
+def test_requests_are_told_apart_as_the_price_list_does(tmp_path):
+    expected = {"PUT": 1, "LIST": 2, "GET": 1, "HEAD": 1, "DELETE": 2, "POST": 1}
+    assert traffic.kinds(LOG.splitlines()) == expected
+    (tmp_path / "s3.log").write_text(LOG)
+    half = LOG.index("127", LOG.index("versionId"))
+    first, second = traffic.between(tmp_path / "s3.log", [0, half, len(LOG)])
+    assert first == {"PUT": 1, "LIST": 2, "GET": 1} and first + second == expected
+
+
+def test_a_month_of_requests_has_its_price():
+    requests = {"PUT": 6, "POST": 1, "LIST": 3, "GET": 5, "HEAD": 5, "DELETE": 9}
+    assert prices.price(requests) == pytest.approx(0.000054)
+    assert prices.monthly(requests, 60) == pytest.approx(0.000054 * 43_200)
+
+
+def test_a_mean_is_of_the_batches_behind_the_tenth():
+    counted = [Counter(PUT=100 if number <= 10 else number) for number in range(2, 31)]
+    assert prices.mean(Steps([], counted, 0)) == {"PUT": sum(range(11, 31)) / 20}
+
+
+@pytest.mark.parametrize(
+    "point, batches, expected", [(10, 2000, (6, 14)), (2000, 2000, (1992, 2000)), (10, 10, (2, 10)), (3, 99, (2, 10))]
+)
+def test_nine_batches_lie_around_each_point(point, batches, expected):
+    assert age.window(point, batches) == expected
+
+
+def test_the_cost_of_old_batches_is_a_median_with_the_longest_beside_it():
+    steps = Steps([float(number) for number in range(2, 21)], [], 77)
+    lines = age.table({"a": steps}, 20).splitlines()
+    assert age.points(20) == [10, 20] and age.points(2000) == [10, 100, 1000, 2000]
+    assert lines[2:] == ["| a | 10 | 10 | 14 |  |", "| a | 20 | 16 | 20 | 77 |"]
+
+
+def test_latency_is_from_the_timestamp_until_the_file_is_readable(tmp_path):
+    file = str(tmp_path / "1.parquet")
+    written(file, "SELECT make_timestamp(1000000 * unnest(range(0, 101))) AS _timestamp")
+    found = latency.latency({file: 100.5}, begin=50)
+    assert found == pytest.approx((101, 51, 25.5, 50.0, 50.5))
+
+
+def test_a_file_is_readable_once_it_has_its_end_and_no_engine_looks_at_hidden_ones(tmp_path):
+    (tmp_path / "dt=1").mkdir()
+    (tmp_path / "_spark_metadata").mkdir()
+    for name in ("dt=1/a.parquet", "dt=1/.b.parquet", "_spark_metadata/c.parquet", "dt=1/d.parquet.crc"):
+        (tmp_path / name).write_bytes(b"PAR1" + bytes(20))
+    (file,) = latency.listed(tmp_path)
+    assert file.endswith("dt=1/a.parquet") and not latency.whole(file)
+    (tmp_path / "dt=1/a.parquet").write_bytes(b"PAR1" + bytes(20) + b"PAR1")
+    assert latency.whole(file)
+
+
+SAMPLES = """\
+jdk.ExecutionSample {
+  startTime = 18:16:01.000
+  sampledThread = "Executor task launch worker for task 0.0 in stage 0.0 (TID 0)" (javaThreadId = 66)
+  state = "STATE_RUNNABLE"
+  stackTrace = [
+    a.Json.parse(String) line: 12
+    a.Row.<init>(int)
+    a.Json.parse(String) line: 3
+    a.Task.run() line: 1
+  ]
+}
+
+jdk.ExecutionSample {
+  sampledThread = "main" (javaThreadId = 1)
+  stackTrace = [
+    a.Main.main(String[]) line: 1
+  ]
+}
+
+jdk.ExecutionSample {
+  sampledThread = "Executor task launch worker for task 1.0 in stage 0.0 (TID 1)" (javaThreadId = 67)
+  stackTrace = [
+    a.Parquet.write() line: 7
+    a.Task.run() line: 1
+    ...
+  ]
+}
+"""
+
+
+def test_a_flame_graph_is_of_tasks_only_and_counts_a_frame_once_a_sample():
+    found = flame.stacks(SAMPLES)
+    assert found == {
+        ("a.Task.run", "a.Json.parse", "a.Row.<init>", "a.Json.parse"): 1,
+        ("a.Task.run", "a.Parquet.write"): 1,
+    }
+    assert flame.inclusive(found) == {"a.Task.run": 2, "a.Json.parse": 1, "a.Row.<init>": 1, "a.Parquet.write": 1}
+    assert next(iter(flame.boxes(found.items()))) == ("a.Task.run", 0, 0, 2)
+    assert ("a.Parquet.write", 1, 1, 1) in flame.boxes(found.items())
+    drawn = flame.svg(found)
+    assert "<title>a.Task.run: 100.0%</title>" in drawn and "a.Row.&lt;init&gt;: 50.0%" in drawn

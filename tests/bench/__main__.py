@@ -1,152 +1,24 @@
-"""`python -m tests.bench`: the same events through the job and through what else one might use, side by side.
+"""`python -m tests.bench VERB [FLAGS…]`: each verb measures one thing, and prints it as a table for a README."""
 
-Each contender drains a topic and another of a tenth of it, so that what starting costs can be told from what a record
-costs. DuckDB counts what came out; a contender whose rows are wrong is told as WRONG, and the exit code is 1.
-"""
-
-import argparse
-import statistics
 import sys
-import tempfile
-from pathlib import Path
-from typing import NamedTuple
+from importlib import import_module
 
-import duckdb
-
-from emr.local import LINE
-from tests.bench.contenders import CONTENDERS, READS_ONLY, YARDSTICK, Work
-from tests.bench.measured import Measured, measured
-from tests.kit.broker import Broker
-from tests.kit.events import access_log_events
-
-PARTITIONS = 8
-SHARE = 10  # the small topic has a tenth
+VERBS = {
+    "drain": "drain",
+    "latency": "latency",
+    "age": "age",
+    "requests": "prices",
+    "start": "start",
+    "profile": "profiled",
+}
 
 
-class Run(NamedTuple):
-    """One contender's two drains in one round, what is wrong with its rows, and what it left of the large topic."""
-
-    large: Measured
-    small: Measured
-    wrong: str
-    files: int
-    bytes: int
-
-
-class Result(NamedTuple):
-    """Medians over the rounds: seconds, CPU seconds for a million records, rows a second, bytes."""
-
-    wall: float
-    cpu: float
-    cpu_per_record: float  # without what starting costs
-    warm: float | None
-    peak: float
-    files: int
-    bytes: int
-    small_wall: float
-    small_cpu: float
-    wrong: str
-
-
-def main() -> int:
-    asked = arguments()
-    names = [name for name in CONTENDERS if not asked.only or any(word in name for word in asked.only)]
-    runs: dict[str, list[Run]] = {name: [] for name in names}
-    with tempfile.TemporaryDirectory(prefix="floodmark-bench-") as folder, Broker(Path(folder) / "broker") as broker:
-        sizes = {"large": asked.rows, "small": asked.rows // SHARE}
-        for topic, rows in sizes.items():
-            broker.create_topic(topic, PARTITIONS)
-            events = access_log_events(rows, seed=1, broken=asked.broken)
-            broker.produce(topic, ((*event[:4], None) for event in events))
-        for turn in range(asked.runs):
-            for name in names:
-                print(f"== round {turn + 1}: {name}", flush=True)
-                runs[name].append(drained(name, broker, sizes, Path(folder) / f"{turn}-{names.index(name)}"))
-    results = {name: result(taken, asked.rows) for name, taken in runs.items()}
-    print(table(results, asked))
-    from tests.bench import chart  # only `make bench` installs what it draws with
-
-    chart.drawn(results, Path(asked.png))
-    wrong = {name: found.wrong for name, found in results.items() if found.wrong}
-    for name, why in wrong.items():
-        print(f"WRONG: {name}: {why}")
-    return 1 if wrong else 0
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", allow_abbrev=False)
-    parser.add_argument("--rows", type=int, default=2_000_000, help="of the large topic; default: 2,000,000")
-    parser.add_argument("--runs", type=int, default=1, help="rounds; with several the medians are shown")
-    parser.add_argument("--only", type=lambda text: text.split(","), help="contenders with one of these in their name")
-    parser.add_argument("--broken", type=float, default=0.0, help="share of bad records; 0.005 is life")
-    parser.add_argument("--png", default="bench.png")
-    return parser.parse_args()
-
-
-def drained(name: str, broker: Broker, sizes: dict[str, int], folder: Path) -> Run:
-    """The contender drains both topics, the small one first, into tables in `folder`."""
-    folder.mkdir()
-    taken, wrong = {}, ""
-    for topic in ("small", "large"):
-        table = folder / topic
-        start = CONTENDERS[name](Work(broker.bootstrap, topic, str(table)))
-        taken[topic] = measured(start.command, start.environment, table.with_suffix(".log"))
-        if name != READS_ONLY:
-            wrong = wrong or miscounted(table, sizes[topic])
-    files = [file for file in table.rglob("*.parquet") if not file.name.startswith(("_", "."))]
-    return Run(taken["large"], taken["small"], wrong, len(files), sum(file.stat().st_size for file in files))
-
-
-def miscounted(table: Path, expected: int) -> str:
-    """What is wrong with the rows of table and quarantine, each of which names its record."""
-    key = "_topic, _partition, _offset"
-    places = [f"{place}/**/*.parquet" for place in (table, f"{table}_quarantine") if Path(place).exists()]
-    question = f"SELECT count(*), count(DISTINCT ({key})) FROM read_parquet({places}, union_by_name = true)"
-    rows, distinct = duckdb.execute(question).fetchone()
-    return "" if rows == distinct == expected else f"{expected:,} sent, {rows:,} rows, {distinct:,} different records"
-
-
-def result(taken: list[Run], rows: int) -> Result:
-    def median(of) -> float:
-        return statistics.median(map(of, taken))
-
-    million, more = rows / 1e6, (rows - rows // SHARE) / 1e6
-    warm = [run.large.warm for run in taken if run.large.warm]
-    return Result(
-        wall=median(lambda run: run.large.wall),
-        cpu=median(lambda run: run.large.cpu / million),
-        cpu_per_record=median(lambda run: (run.large.cpu - run.small.cpu) / more),
-        warm=statistics.median(warm) if warm else None,
-        peak=median(lambda run: run.large.peak),
-        files=taken[-1].files,
-        bytes=taken[-1].bytes,
-        small_wall=median(lambda run: run.small.wall),
-        small_cpu=median(lambda run: run.small.cpu),
-        wrong=next((run.wrong for run in taken if run.wrong), ""),
-    )
-
-
-def table(results: dict[str, Result], asked: argparse.Namespace) -> str:
-    """As Markdown; ratios are to Spark's own file sink, if that ran."""
-    small, yard = f"{asked.rows // SHARE:,}", results.get(YARDSTICK)
-    lines = [
-        f"Spark {LINE}, {asked.rows:,} records, median of {asked.runs}; behind a figure its ratio to {YARDSTICK}\n",
-        f"| | wall s | CPU s a million | warm | warm rows/s | peak MiB | files | MiB | {small}: wall s | CPU s |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name, found in results.items():
-
-        def cell(field: str, form: str = ".1f", found: Result = found) -> str:
-            value, other = getattr(found, field), yard and getattr(yard, field)
-            if value is None:
-                return ""
-            return f"{value:{form}}" + (f" ({value / other:.2f})" if other and found is not yard else "")
-
-        shown = [cell("wall"), cell("cpu"), cell("cpu_per_record"), cell("warm", ",.0f"), f"{found.peak / 2**20:,.0f}"]
-        shown += [str(found.files), f"{found.bytes / 2**20:,.0f}", cell("small_wall"), cell("small_cpu")]
-        lines.append(f"| {name} | {' | '.join(shown)} |")
-    return "\n".join(lines)
+def main(words: list[str]) -> int:
+    if not words or words[0] not in VERBS:
+        print(f"python -m tests.bench {'|'.join(VERBS)} [--help]", file=sys.stderr)
+        return 2
+    return import_module(f"tests.bench.{VERBS[words[0]]}").main(words[1:])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -22,7 +22,7 @@ BATCHES = {"json": 10_000, "arrow": 100_000, "none": 100_000}
 EVENT = pa.schema(
     [
         ("event_id", pa.string()),
-        ("ts", pa.timestamp("ms")),
+        ("ts", pa.timestamp("us", "UTC")),
         ("client_ip", pa.string()),
         ("method", pa.string()),
         ("path", pa.string()),
@@ -84,12 +84,12 @@ def write(events: pa.Table, messages: list[Message], table: Path, number: int) -
     """A file for each hour, with the same columns as the job's."""
     text = events["ts"]
     hours = pc.utf8_slice_codeunits(text, 0, 13)
-    moments = pc.cast(pc.utf8_slice_codeunits(text, 0, 23), pa.timestamp("ms"))
-    rows = events.set_column(1, "ts", moments)
+    moments = pc.cast(pc.utf8_slice_codeunits(text, 0, 23), pa.timestamp("us"))
+    rows = events.set_column(1, "ts", pc.assume_timezone(moments, "UTC"))
     rows = rows.append_column("_topic", pa.repeat(messages[0].topic(), len(messages)))
     rows = rows.append_column("_partition", pa.array([message.partition() for message in messages], pa.int32()))
     rows = rows.append_column("_offset", pa.array([message.offset() for message in messages], pa.int64()))
-    times = pa.array([message.timestamp()[1] for message in messages], pa.timestamp("ms"))
+    times = pa.array([message.timestamp()[1] for message in messages], pa.timestamp("ms", "UTC"))
     rows = rows.append_column("_timestamp", times)
     for hour in pc.unique(hours).to_pylist():
         folder = table / f"dt={hour[:10]}" / f"hr={hour[11:]}"

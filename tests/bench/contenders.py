@@ -1,21 +1,26 @@
 """Who does the same work: how each is started, and where its rows are afterwards."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from emr import jars, local
+from jobs.session import LOCAL, endpoint
 
 TRANSFORM = "transforms.access_log:access_log"
 BATCH = 500_000  # records, for whoever reads in large batches
 
 
 class Work(NamedTuple):
-    """A topic to drain into a table."""
+    """A topic to drain into a table or, with a trigger in seconds, to follow."""
 
     bootstrap: str
     topic: str
     table: str
+    most: int = BATCH  # records a batch
+    trigger: int | None = None
+    store: Mapping[str, str] = MappingProxyType({})  # what a client of the store finds in its environment
 
     @property
     def where(self) -> list[str]:
@@ -28,22 +33,30 @@ class Start(NamedTuple):
     environment: Mapping[str, str]
 
 
-def ours(work: Work) -> Start:
-    """What `make run` starts."""
+def ours(work: Work, script: str = "jobs/ingest.py", java: str = "") -> Start:
+    """What `make run` starts, or another script in its place; `java` is said to the JVM besides."""
+    trigger = "available-now" if work.trigger is None else f"{work.trigger}s"
     words = [
-        "jobs/ingest.py", "--bootstrap-servers", work.bootstrap, "--topics", work.topic, "--table", work.table,
-        "--transform", TRANSFORM, "--partition-by", "dt,hr", "--trigger", "available-now", "--max-records", str(BATCH),
+        script, "--bootstrap-servers", work.bootstrap, "--topics", work.topic, "--table", work.table,
+        "--transform", TRANSFORM, "--partition-by", "dt,hr", "--trigger", trigger, "--max-records", str(work.most),
     ]  # fmt: skip
-    return Start(local.command(words), local.environment(words))
+    if java and local.ARCHIVE.exists():
+        java = f"-XX:SharedArchiveFile={local.ARCHIVE} {java}"  # else it would be left out
+    return Start(local.command(words, java), {**local.environment(words), **work.store})
 
 
 def stock(kind: str) -> Callable[[Work], Start]:
     """Spark as it comes."""
 
     def start(work: Work) -> Start:
-        submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths([f"kafka-{local.LINE}"]))]
-        more = ["--checkpoint", f"{work.table}_state/checkpoint", "--max-records", str(BATCH)]
-        return Start([*submit, "tests/bench/stock.py", kind, *work.where, *more], {"JAVA_HOME": jars.java_home()})
+        sets = [f"kafka-{local.LINE}", *([f"s3-{local.LINE}"] if work.store else [])]
+        settings = LOCAL | endpoint(work.store) if work.store else {}
+        confs = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+        submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths(sets)), *confs]
+        more = ["--checkpoint", f"{work.table}_state/checkpoint", "--max-records", str(work.most)]
+        more += [] if work.trigger is None else ["--trigger", str(1000 * work.trigger)]
+        environment = {"JAVA_HOME": jars.java_home(), **work.store}
+        return Start([*submit, "tests/bench/stock.py", kind, *work.where, *more], environment)
 
     return start
 
@@ -56,12 +69,29 @@ def consumer(kind: str) -> Callable[[Work], Start]:
 
 
 READS_ONLY = "Python, reads only"
+OURS = "Floodmark"
+OURS_BROKEN = "Floodmark, 0.5 % bad"
 YARDSTICK = "Spark's file sink"
 CONTENDERS = {
     READS_ONLY: consumer("none"),  # first: who reads a topic first reads it from the disk
-    "Floodmark": ours,
+    OURS: ours,
+    OURS_BROKEN: ours,
     YARDSTICK: stock("sink"),
     "foreachBatch, append": stock("append"),
     "Python, json.loads": consumer("json"),
     "Python, Arrow's JSON": consumer("arrow"),
 }
+PAIR = (OURS, YARDSTICK)  # who is compared where only Spark's streams can be
+
+
+def chosen(names: Iterable[str], only: list[str] | None) -> list[str]:
+    """Those with one of the words in their name, whatever its case; all without a word. None at all ends the bench."""
+    names = list(names)
+    found = [name for name in names if not only or any(word.lower() in name.lower() for word in only)]
+    if not found:
+        raise SystemExit(f"--only: a word of {', '.join(names)}")
+    return found
+
+
+def words(text: str) -> list[str]:
+    return text.split(",")

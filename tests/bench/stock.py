@@ -8,10 +8,10 @@
 import argparse
 import json
 import sys
-import time
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.streaming import StreamingQueryListener
 
 SCHEMA = (
     "event_id STRING, ts TIMESTAMP, client_ip STRING, method STRING, path STRING, status INT, bytes BIGINT, "
@@ -30,6 +30,7 @@ def main() -> None:
         "startingOffsets": "earliest",
         **({"maxOffsetsPerTrigger": asked.max_records} if asked.max_records else {}),
     }
+    spark.streams.addListener(Told())
     rows = typed(spark.readStream.format("kafka").options(**reader).load())
     trigger = {"availableNow": True} if asked.trigger is None else {"processingTime": f"{asked.trigger} milliseconds"}
     writer = rows.writeStream.option("checkpointLocation", asked.checkpoint).trigger(**trigger)
@@ -41,10 +42,8 @@ def main() -> None:
         query = writer.foreachBatch(append).start()
     else:
         query = writer.partitionBy("dt", "hr").format("parquet").start(asked.table)
-    batch = -1
-    while not query.awaitTermination(0.02):
-        batch = told(query, batch)
-    told(query, batch)
+    query.awaitTermination()
+    spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()  # Spark tells of the last batch a little later
 
 
 def typed(records: DataFrame) -> DataFrame:
@@ -54,14 +53,23 @@ def typed(records: DataFrame) -> DataFrame:
     return dated.withColumn("dt", F.to_date("ts")).withColumn("hr", F.date_format("ts", "HH"))
 
 
-def told(query, known: int) -> int:
-    """Prints the batches that Spark has told of since; the last of them."""
-    for progress in query.recentProgress:
-        if progress["batchId"] > known and progress["numInputRows"]:
-            known = progress["batchId"]
-            fields = {"batch": known, "rows_in": progress["numInputRows"], "at": time.time()}
-            print(json.dumps(fields | {"ms": progress["durationMs"]}), flush=True)
-    return known
+class Told(StreamingQueryListener):
+    """Prints each batch: the query's own list keeps the last hundred only."""
+
+    def onQueryStarted(self, event):
+        pass
+
+    def onQueryIdle(self, event):
+        pass
+
+    def onQueryTerminated(self, event):
+        pass
+
+    def onQueryProgress(self, event):
+        progress = event.progress
+        if progress.numInputRows:
+            fields = {"batch": progress.batchId, "rows_in": progress.numInputRows, "ms": dict(progress.durationMs)}
+            print(json.dumps(fields), flush=True)
 
 
 def arguments() -> argparse.Namespace:

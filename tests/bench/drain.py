@@ -1,0 +1,167 @@
+"""The same events through the job and through what else one might use, side by side.
+
+Each contender drains a topic and another of a tenth of it, so that what starting costs can be told from what a record
+costs. DuckDB counts what came out; a contender whose rows are wrong is told as WRONG, and the exit code is 1.
+"""
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from emr.local import LINE
+from tests.bench.contenders import CONTENDERS, OURS_BROKEN, READS_ONLY, YARDSTICK, Work, chosen, words
+from tests.bench.measured import Measured, measured
+from tests.bench.place import Place
+from tests.kit.broker import Broker
+from tests.kit.events import access_log_events
+from tests.kit.s3 import S3Server
+
+PARTITIONS = 8
+SHARE = 10  # the small topic has a tenth
+BROKEN = 0.005  # as producers are
+
+
+class Result(NamedTuple):
+    """Medians over the rounds: seconds, CPU seconds for a million records, rows a second, bytes."""
+
+    wall: float
+    cpu: float
+    cpu_per_record: float  # without what starting costs
+    warm: float | None
+    peak: float
+    files: int
+    bytes: int
+    small_wall: float
+    small_cpu: float
+    wrong: str
+
+
+class Run(NamedTuple):
+    """One contender's two drains in one round, what is wrong with its rows, and what it left of the large topic."""
+
+    large: Measured
+    small: Measured
+    wrong: str
+    files: int
+    bytes: int
+
+
+def main(argv: list[str]) -> int:
+    asked = arguments(argv)
+    names = chosen(CONTENDERS, asked.only)
+    if asked.store == "s3":
+        names = [name for name in names if not name.startswith("Python")]
+    runs: dict[str, list[Run]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory(prefix="floodmark-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        broker = stack.enter_context(Broker(folder / "broker"))
+        s3 = stack.enter_context(S3Server(folder)) if asked.store == "s3" else None
+        sizes = {"large": asked.rows, "small": asked.rows // SHARE}
+        shares = {"": asked.broken, **({"broken-": BROKEN} if OURS_BROKEN in names else {})}
+        for prefix, share in shares.items():
+            for size, rows in sizes.items():
+                broker.create_topic(prefix + size, PARTITIONS)
+                events = access_log_events(rows, seed=1, broken=share)
+                broker.produce(prefix + size, ((*event[:4], None) for event in events))
+        for turn in range(asked.runs):
+            for number, name in enumerate(names):
+                print(f"== round {turn + 1}: {name}", flush=True)
+                runs[name].append(drained(name, broker, sizes, Place(folder / f"{turn}-{number}", s3)))
+    results = {name: result(taken, asked.rows) for name, taken in runs.items()}
+    print(table(results, asked))
+    from tests.bench import chart  # only the bench installs what it draws with
+
+    chart.drawn(results, Path(asked.png))
+    return verdict(results)
+
+
+def verdict(results: dict[str, Result]) -> int:
+    """The exit code; names who is wrong."""
+    wrong = {name: found.wrong for name, found in results.items() if found.wrong}
+    for name, why in wrong.items():
+        print(f"WRONG: {name}: {why}")
+    return 1 if wrong else 0
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench drain", allow_abbrev=False)
+    parser.add_argument("--rows", type=int, default=2_000_000, help="of the large topic; default: 2,000,000")
+    parser.add_argument("--runs", type=int, default=1, help="rounds; with several the medians are shown")
+    parser.add_argument("--only", type=words, help="contenders with one of these in their name")
+    parser.add_argument("--broken", type=float, default=0.0, help=f"share of bad records; {BROKEN} is life")
+    parser.add_argument("--store", choices=("local", "s3"), default="local", help="s3: a stand-in; Spark's only")
+    parser.add_argument("--png", default="bench.png")
+    return parser.parse_args(argv)
+
+
+def drained(name: str, broker: Broker, sizes: dict[str, int], place: Place) -> Run:
+    """The contender drains both topics, the small one first; what it left in the large one's table."""
+    taken, wrong = {}, ""
+    for size in ("small", "large"):
+        topic = f"broken-{size}" if name == OURS_BROKEN else size
+        start = CONTENDERS[name](Work(broker.bootstrap, topic, place.table(size), store=place.environment))
+        taken[size] = measured(start, place.folder / f"{size}.log")
+        if name != READS_ONLY:
+            wrong = wrong or miscounted(place.fetched(size), sizes[size])
+    files = place.files("large")
+    return Run(taken["large"], taken["small"], wrong, len(files), sum(file.stat().st_size for file in files))
+
+
+def miscounted(table: Path, expected: int) -> str:
+    """What is wrong with the rows of table and quarantine, each of which names its record."""
+    key = "_topic, _partition, _offset"
+    roots = (table, Path(f"{table}_quarantine"))
+    places = [f"{root}/**/*.parquet" for root in roots if next(root.rglob("*.parquet"), None)]
+    if not places:
+        return f"{expected:,} sent, no file"
+    question = f"SELECT count(*), count(DISTINCT ({key})) FROM read_parquet({places}, union_by_name = true)"
+    rows, distinct = duckdb.execute(question).fetchone()
+    return "" if rows == distinct == expected else f"{expected:,} sent, {rows:,} rows, {distinct:,} different records"
+
+
+def result(taken: Sequence[Run], rows: int) -> Result:
+    def median(of) -> float:
+        return statistics.median(map(of, taken))
+
+    million, more = rows / 1e6, (rows - rows // SHARE) / 1e6
+    warm = [run.large.warm for run in taken if run.large.warm]
+    return Result(
+        wall=median(lambda run: run.large.wall),
+        cpu=median(lambda run: run.large.cpu / million),
+        cpu_per_record=median(lambda run: (run.large.cpu - run.small.cpu) / more),
+        warm=statistics.median(warm) if warm else None,
+        peak=median(lambda run: run.large.peak),
+        files=taken[-1].files,
+        bytes=taken[-1].bytes,
+        small_wall=median(lambda run: run.small.wall),
+        small_cpu=median(lambda run: run.small.cpu),
+        wrong=next((run.wrong for run in taken if run.wrong), ""),
+    )
+
+
+def table(results: dict[str, Result], asked: argparse.Namespace) -> str:
+    """As Markdown; ratios are to Spark's own file sink, if that ran."""
+    small, yard = f"{asked.rows // SHARE:,}", results.get(YARDSTICK)
+    lines = [
+        f"Spark {LINE}, {asked.rows:,} records, median of {asked.runs}; behind a figure its ratio to {YARDSTICK}\n",
+        f"| | wall s | CPU s a million | warm | warm rows/s | peak MiB | files | MiB | {small}: wall s | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, found in results.items():
+
+        def cell(field: str, form: str = ".1f", found: Result = found) -> str:
+            value, other = getattr(found, field), yard and getattr(yard, field)
+            if value is None:
+                return ""
+            return f"{value:{form}}" + (f" ({value / other:.2f})" if other and found is not yard else "")
+
+        shown = [cell("wall"), cell("cpu"), cell("cpu_per_record"), cell("warm", ",.0f"), f"{found.peak / 2**20:,.0f}"]
+        shown += [str(found.files), f"{found.bytes / 2**20:,.0f}", cell("small_wall"), cell("small_cpu")]
+        lines.append(f"| {name} | {' | '.join(shown)} |")
+    return "\n".join(lines)

@@ -1,0 +1,52 @@
+"""What the requests of a batch cost at S3: by kind, and in dollars a month."""
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+
+from emr.local import LINE
+from tests.bench.contenders import PAIR, chosen, words
+from tests.bench.steps import Steps, stepped
+from tests.bench.traffic import KINDS
+
+# S3 Standard, us-east-1, list prices, a request.
+WRITE, READ = 0.005 / 1_000, 0.0004 / 1_000
+PRICES = {"PUT": WRITE, "POST": WRITE, "LIST": WRITE, "DELETE": 0.0}  # all others: READ
+TRIGGERS = {"10 s": 10, "60 s": 60, "5 min": 300}
+MONTH_S = 30 * 86_400
+FIRST, LAST = 11, 30  # twenty batches, with two of those in which Spark's sink compacts its log
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench requests", allow_abbrev=False)
+    parser.add_argument("--only", type=words)
+    found = stepped(chosen(PAIR, parser.parse_args(argv).only), LAST, "s3")
+    print(f"\nSpark {LINE}: requests of a batch with one file, mean of batches {FIRST} to {LAST}\n")
+    print(table({name: mean(steps) for name, steps in found.items()}))
+    print("\nA copy is counted as the PUT that it costs. S3 Standard in us-east-1: $0.005 for 1,000 PUT, POST, LIST,")
+    print("$0.0004 for 1,000 GET, HEAD and others, nothing for DELETE; a batch at every trigger.")
+    return 0
+
+
+def mean(steps: Steps) -> dict[str, float]:
+    counted = steps.of(steps.requests, FIRST, LAST)
+    return {kind: number / len(counted) for kind, number in sum(counted, Counter()).items()}
+
+
+def price(requests: Mapping[str, float]) -> float:
+    """Dollars for so many requests of each kind."""
+    return sum(number * PRICES.get(kind, READ) for kind, number in requests.items())
+
+
+def monthly(requests: Mapping[str, float], trigger_s: int) -> float:
+    return price(requests) * MONTH_S / trigger_s
+
+
+def table(found: Mapping[str, Mapping[str, float]]) -> str:
+    head = ["", *KINDS, "write class", "read class", *(f"$ a month at {name}" for name in TRIGGERS)]
+    lines = [head, ["---"] * len(head)]
+    for name, requests in found.items():
+        classes = [sum(n for kind, n in requests.items() if PRICES.get(kind, READ) == one) for one in (WRITE, READ)]
+        counts = [f"{number:.1f}" for number in (*(requests.get(kind, 0) for kind in KINDS), *classes)]
+        lines.append([name, *counts, *(f"{monthly(requests, seconds):.2f}" for seconds in TRIGGERS.values())])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
