@@ -18,6 +18,7 @@ ONCE = (
     "connection",
     "emr_pages",
     "faults",
+    "full",
     "jars",
     "local",
     "lock",
@@ -27,12 +28,14 @@ ONCE = (
     "policies",
     "protocol",
     "query",
+    "rebuild",
     "refusals",
     "requests",
     "runs",
     "submit",
     "store",
     "writer",
+    "zombies",
 )
 
 
