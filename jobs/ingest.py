@@ -9,7 +9,7 @@ from jobs.brokers import Brokers
 from jobs.connection import connected
 from jobs.hadoop import OffsetLog
 from jobs.offsets import Start
-from jobs.progress import Progress
+from jobs.progress import Progress, on_terminal
 from jobs.session import session
 from jobs.settings import Settings
 from jobs.sink import Sink
@@ -36,7 +36,7 @@ def ingest(settings: Settings) -> int:
         brokers = Brokers(spark, settings, connected(settings))
         start = writer.claim(partial(source.resumed, brokers, settings))
         sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings.checkpoint), brokers)
-        progress = Progress(sink)
+        progress = Progress(sink, on_terminal(spark))
         spark.streams.addListener(progress)
         stop = Stop(spark, store, settings.state)
         progress.say("started", writer=writer.id, seq=writer.seq, **settings.printable())

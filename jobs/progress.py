@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TextIO
 
+from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQueryListener
 
 from jobs import offsets
@@ -18,10 +19,10 @@ PATIENCE = 2  # seconds
 class Progress(StreamingQueryListener):
     """Prints JSON lines, or on a terminal one live line that each batch rewrites."""
 
-    def __init__(self, sink: Sink, out: TextIO = sys.stdout):
+    def __init__(self, sink: Sink, live: bool = False, out: TextIO = sys.stdout):
         self.sink = sink
         self.out = out
-        self.live = out.isatty()
+        self.live = live
 
     def onQueryStarted(self, event):
         pass
@@ -71,6 +72,11 @@ class Progress(StreamingQueryListener):
         start = "\r\033[K" if self.live else ""
         self.out.write(start + line + end)
         self.out.flush()
+
+
+def on_terminal(spark: SparkSession) -> bool:
+    """Whether a person looks on: under spark-submit Python writes into a pipe, and the JVM to where the pipe ends."""
+    return spark._jvm.java.lang.System.console() is not None
 
 
 def described(report: Report) -> dict:

@@ -1,6 +1,9 @@
 """The whole job on a real broker: what its users see of it, and the faults it goes through."""
 
+import contextlib
 import json
+import os
+import pty
 import shutil
 import signal
 import time
@@ -45,6 +48,23 @@ def complete(pipeline: Pipeline):
 def ends(process, job) -> int:
     wait_until(lambda: process.poll() is not None, job)
     return process.returncode
+
+
+@one_line_is_enough
+def test_on_a_terminal_a_batch_rewrites_one_live_line(folder, broker):
+    pipeline = Pipeline(folder, broker)
+    pipeline.send(40)
+    ours, theirs = pty.openpty()
+    process = pipeline.job.start(*DRAIN, terminal=theirs)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: nobody has the terminal open any more
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    assert ends(process, pipeline.job) == 0
+    assert "\r\033[Kbatch 0 · 40 in, 38 written, 2 rejected · " in shown.decode(), shown
+    pipeline.assert_exact()
 
 
 def test_a_batch_is_one_line_and_few_files(folder, broker):

@@ -9,16 +9,11 @@ from jobs.sink import Report
 from tests.test_ledger import BATCH
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def progress_of(out, latest='{"t":{"0":12,"1":3}}', done='{"t":{"0":8}}', batch=9) -> Progress:
+def progress_of(out, live=False, latest='{"t":{"0":12,"1":3}}', done='{"t":{"0":8}}', batch=9) -> Progress:
     sink = SimpleNamespace(
         reports={9: Report(9, BATCH, {"stage": 1.25, "check": 0.04, "commit": 0.001, "publish": 0.02})}
     )
-    progress = Progress(sink, out)
+    progress = Progress(sink, live, out)
     progress.batch(SimpleNamespace(batchId=batch, sources=[SimpleNamespace(latestOffset=latest, endOffset=done)]))
     return progress
 
@@ -33,7 +28,7 @@ def test_a_machine_reads_json():
 
 
 def test_a_person_sees_one_live_line():
-    progress_of(out := Terminal())
+    progress_of(out := io.StringIO(), live=True)
     assert out.getvalue() == (
         "\r\033[Kbatch 9 · 3 in, 2 written, 1 rejected · 1 files, 0.0 MiB · lag 7 · "
         "seconds: stage 1.2 check 0.0 commit 0.0 publish 0.0"
@@ -42,17 +37,17 @@ def test_a_person_sees_one_live_line():
 
 def test_requests_that_had_to_be_sent_again_are_told():
     sink = SimpleNamespace(reports={9: Report(9, BATCH, {}, retries=3)})
-    Progress(sink, out := io.StringIO()).done(9)
+    Progress(sink, out=(out := io.StringIO())).done(9)
     assert json.loads(out.getvalue())["retries"] == 3
     sink.reports[9] = Report(9, BATCH, {}, retries=3)
-    Progress(sink, terminal := Terminal()).done(9)
+    Progress(sink, True, terminal := io.StringIO()).done(9)
     assert "· 3 retries" in terminal.getvalue()
 
 
 def test_an_unknown_lag_is_not_a_lag_of_zero():
     progress_of(out := io.StringIO(), latest=None)
     assert json.loads(out.getvalue())["lag"] is None
-    progress_of(terminal := Terminal(), latest=None)
+    progress_of(terminal := io.StringIO(), live=True, latest=None)
     assert "lag ?" in terminal.getvalue()
 
 

@@ -33,9 +33,12 @@ class Job:
         self.environment |= environment or {}
 
     def start(
-        self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), jvm: str = "", line: str = LINE
+        self, *more: str, script: tuple[str, ...] = ("jobs/ingest.py",), jvm: str = "", line: str = LINE, terminal=None
     ) -> subprocess.Popen:
-        """The job's process, the leader of a group that one signal kills. `more` flags come last, so they win."""
+        """The job's process, the leader of a group that one signal kills. `more` flags come last, so they win.
+
+        With `terminal`, an open one, it reads and writes there and not in the log.
+        """
         python = PYTHONS[line]
         classes = python.parents[1] / ARCHIVE.name
         jvm = jvm or (f"-XX:SharedArchiveFile={classes}" if classes.exists() else "")
@@ -44,8 +47,8 @@ class Job:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [*submit, "--jars", paths, *script, *self.flags, *more],
-                cwd=ROOT, env=self.environment | {"PYSPARK_PYTHON": str(python)}, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
+                cwd=ROOT, env=self.environment | {"PYSPARK_PYTHON": str(python)}, stdin=terminal or subprocess.DEVNULL,
+                stdout=terminal or log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
     def run(
