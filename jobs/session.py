@@ -35,7 +35,7 @@ SETTINGS = {
     # Staging belongs to one driver and is checked before the commit, so files may go there as each task ends.
     "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-    # Names in staging are new, so S3A needn't look first whether something is there: a third fewer requests a batch.
+    # Names in staging are new, so S3A needn't look first whether something is there: a sixth fewer requests a batch.
     "spark.hadoop.fs.s3a.performance.flags": "create,delete,mkdir",
     # A call to S3 that can't succeed ends after minutes, for the query can always start again: by itself S3A would wait
     # a day for a store that says 503 (the twentieth wait is twice the nineteenth), an hour for one that says nothing.
