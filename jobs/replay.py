@@ -18,7 +18,7 @@ from jobs.brokers import Brokers
 from jobs.connection import connected
 from jobs.ledger import Batch
 from jobs.offsets import Held, Ids, Positions, Ranges, Start
-from jobs.progress import Progress
+from jobs.progress import Progress, on_terminal
 from jobs.records import Records
 from jobs.session import session
 from jobs.settings import Refused, Settings
@@ -206,7 +206,7 @@ def replay(settings: Replay) -> int:
         writer.prove()
         records = Quarantine(spark, settings) if settings.quarantine_of else Topics(spark, settings)
         start = writer.claim(records.resumed)
-        progress = Progress(sink := Sink(writer, fingerprint, settings, records, records))
+        progress = Progress(sink := Sink(writer, fingerprint, settings, records, records), on_terminal(spark))
         stop = Stop(spark, store, settings.state)
         progress.say("started", writer=writer.id, seq=writer.seq, to=records.until, **settings.printable())
         progress.gap(start)
