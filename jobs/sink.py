@@ -1,6 +1,7 @@
 """The sink: a micro-batch is staged by Spark, checked, committed to the ledger, and published."""
 
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ ROOTS = ("table", "quarantine")
 GUESSED_ROW_BYTES = 100.0  # until a batch has been weighed
 ROWS_THAT_TELL = 1_000  # a file of fewer is mostly its footer
 ROWS_WORTH_A_TASK = 250_000  # fewer rows don't repay a second task's file
+SMALLEST_SHARE = 1 / 32  # of the target size: smaller files cost readers more than another core is worth
 ROWS_THAT_FILL_A_DICTIONARY = 100_000
 PATIENCE_S = 300
 
@@ -59,6 +61,7 @@ class Sink:
         self.plan = plan
         self.brokers = brokers
         self.row_bytes = GUESSED_ROW_BYTES
+        self.values = 1
         self.outgrown: set[str] | None = None  # the columns without a dictionary, once a file has told
         self.stopping = False
         self.has_written = False
@@ -127,17 +130,22 @@ class Sink:
         return counts
 
     def _tasks(self, frame: DataFrame, size: int) -> int:
-        """So many that files come near their target size, and that a large batch keeps the cores busy."""
-        by_size = -(-size * self._row_bytes() // self.settings.target_file_size)
-        by_cores = min(-(-size // ROWS_WORTH_A_TASK), frame.sparkSession.sparkContext.defaultParallelism)
-        return int(max(by_size, by_cores, 1))
+        """So many that files come near their target size, or keep the cores busy without being small.
 
-    def _row_bytes(self) -> float:
-        """What a row weighs in a file, by the last batch that had enough of them to tell."""
+        Each task writes a file of each partition value, of which there are taken to be as many as in the last batch.
+        """
+        self._weigh()
+        targets = size * self.row_bytes / self.values / self.settings.target_file_size
+        cores = frame.sparkSession.sparkContext.defaultParallelism
+        by_cores = min(math.ceil(size / ROWS_WORTH_A_TASK), cores, int(targets / SMALLEST_SHARE))
+        return max(math.ceil(targets), by_cores, 1)
+
+    def _weigh(self) -> None:
+        """What a row weighs in a file, and how many partition values a batch has, by the last that can tell."""
         last = self.writer.last_batch
         if last and last.rows_written >= ROWS_THAT_TELL:
             self.row_bytes = sum(file.bytes for file in last.table_files) / last.rows_written
-        return self.row_bytes
+            self.values = len({file.final.rpartition("/")[0] for file in last.table_files})
 
     def _accepted(self, rows: DataFrame) -> DataFrame:
         not_data = {*PROVENANCE, *RAW, REJECT, EVENT_TIME, *self.settings.partition_by}

@@ -22,8 +22,15 @@ def sink(*flags: str, last=None) -> Sink:
     return Sink(SimpleNamespace(last_batch=last, look=lambda: None), "print", parse([*base, *flags]), None, None)
 
 
-def weighed(rows: int, bytes: int):
-    return SimpleNamespace(rows_written=rows, table_files=[File(staged="", final="", bytes=bytes, rows=rows)])
+def weighed(rows: int, bytes: int, values: int = 1):
+    """A batch that wrote two files of each partition value."""
+    files = [(f"dt={n % values}/{n}", bytes // values // 2, rows // values // 2) for n in range(2 * values)]
+    table_files = [File(staged="", final=final, bytes=bytes, rows=rows) for final, bytes, rows in files]
+    return SimpleNamespace(rows_written=rows, table_files=table_files)
+
+
+def one_file(rows: int) -> File:
+    return File(staged="", final="", bytes=1, rows=rows)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +42,9 @@ def weighed(rows: int, bytes: int):
         (4_000_000, None, 3),  # 100 bytes a row guessed; the two cores alone would make it 2
         (4_000_000, weighed(1000, 30_000), 2),
         (100_000, weighed(1000, 10 * MIB), 8),
+        (100_000, weighed(1000, 10 * MIB, values=4), 2),  # each task writes a file of each value
+        (4_000_000, weighed(1000, 30_000, values=10), 2),
+        (4_000_000, weighed(1000, 30_000, values=20), 1),  # a second core would make 40 files of 3 MB
         (10, weighed(0, 0), 1),
     ],
 )
@@ -96,7 +106,7 @@ def with_dictionary(file) -> set[str]:
 def test_rows_that_are_not_all_staged_once_are_not_committed():
     counts, files = (
         {"in": 5, "rejected": 2},
-        {"table": weighed(3, 1).table_files, "quarantine": weighed(2, 1).table_files},
+        {"table": [one_file(3)], "quarantine": [one_file(2)]},
     )
     sink()._check(counts, files, size=5)
     sink()._check(counts, files, size=9)  # a compacted topic has holes

@@ -1,11 +1,12 @@
-"""Asks brokers for their topics, once for each argument, a line of flags: `spark-submit … asks.py`, one JSON a line.
+"""Asks brokers for their topics, once for each line of flags: `spark-submit … asks.py FILE LINE …`.
 
-An argument of the form `jaas LINE` gives the options that Kafka's own parser finds in LINE.
+What they answer goes into FILE, a JSON list. `jaas LINE` gives the options that Kafka's own parser finds in LINE.
 """
 
 import json
 import shlex
 import sys
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -32,9 +33,10 @@ def parsed(spark: SparkSession, line: str) -> list[dict]:
 
 
 if __name__ == "__main__":
+    file, *lines = sys.argv[1:]
     spark = SparkSession.builder.getOrCreate()
-    for argument in sys.argv[1:]:
-        kind, _, line = argument.partition(" ")
-        answer = parsed(spark, line) if kind == "jaas" else asked(spark, argument)
-        print(f"\n{json.dumps(answer)}", flush=True)  # a line of its own, whatever Java has begun to say
+    answers = [
+        parsed(spark, line.removeprefix("jaas ")) if line.startswith("jaas ") else asked(spark, line) for line in lines
+    ]
+    Path(file).write_text(json.dumps(answers))
     spark.stop()
