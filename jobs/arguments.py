@@ -48,9 +48,16 @@ def parser(program: str, description: str, servers: bool = True) -> "Parser":
     add("--network", choices=auth.NETWORKS, help="which of an MSK cluster's addresses; default: private")
     add("--role-arn", type=flags.role, metavar="ARN", help="assumed to reach a cluster in another account")
     add("--role-external-id", type=flags.external_id, metavar="ID")
-    add("--sts-region", metavar="REGION", help="where the role is assumed; default: the cluster ARN's region")
+    add(
+        "--sts-region",
+        type=flags.region,
+        metavar="REGION",
+        help="where the role is assumed; default: that of the cluster's ARN",
+    )
     add("--group-prefix", type=flags.group_prefix, metavar="floodmark", help="how the names of consumer groups begin")
-    add("--secret", metavar="ARN|NAME", help="in Secrets Manager; else the environment's FLOODMARK_…")
+    add(
+        "--secret", type=flags.secret, metavar="ARN|NAME", help="in Secrets Manager; else the environment's FLOODMARK_…"
+    )
     add("--keystore", type=flags.key_store, metavar="PATH", help="the client's certificate: .p12, .jks or .pem")
     add("--truststore", type=flags.key_store, metavar="PATH", help="the brokers' authority, if Java doesn't know it")
     add("--token-endpoint", type=flags.endpoint, metavar="URL", help="OAuth tokens from here instead of from IAM")

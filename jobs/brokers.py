@@ -1,6 +1,6 @@
 """What the driver asks of the brokers, through Kafka's own admin client in its JVM."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from py4j.protocol import Py4JJavaError
@@ -45,9 +45,9 @@ class Brokers:
         except Py4JJavaError as error:
             raise refusal(self.settings, error.java_exception, self.connection["bootstrap.servers"]) from None
 
-    def held(self) -> Held:
-        """What there is of every topic that the flags name."""
-        described = self._described(self._topics())
+    def held(self, known: Collection[str] = ()) -> Held:
+        """What there is of every topic that the flags name; one that the table has `known` need not be there."""
+        described = self._described(self._topics(known), known)
         partitions = {topic: sorted(p.partition() for p in info.partitions()) for topic, info in described.items()}
         return Held(
             begin=self.offsets(partitions, "earliest"),
@@ -77,25 +77,33 @@ class Brokers:
             pattern = self.jvm.java.util.regex.Pattern.compile(self.settings.topics_pattern)
             return [topic for topic in topics if pattern.matcher(topic).matches()]
 
-    def _topics(self) -> list[str]:
+    def _topics(self, known: Collection[str]) -> list[str]:
         if not self.settings.topics_pattern:
             return [*self.settings.topics]
         with self._asked():
             # `list` because py4j hands over a live Java set.
             topics = self.subscribed(list(self.client.listTopics().names().get()))
-        if not topics:
+        if not topics and not known:
             raise Refused(
                 "--topics-pattern",
                 f"{self.settings.topics_pattern!r} matches no topic yet, or none that may be described",
             )
         return topics
 
-    def _described(self, topics: Iterable[str]) -> dict:
+    def _described(self, topics: Iterable[str], may_lack: Collection[str] = ()) -> dict:
+        wanted = self.jvm.java.util.ArrayList()
+        for topic in topics:
+            wanted.add(topic)
+        found = {}
         with self._asked():
-            wanted = self.jvm.java.util.ArrayList()
-            for topic in topics:
-                wanted.add(topic)
-            return dict(self.client.describeTopics(wanted).allTopicNames().get())
+            for topic, answer in dict(self.client.describeTopics(wanted).topicNameValues()).items():
+                try:
+                    found[topic] = answer.get()
+                except Py4JJavaError as error:
+                    kinds = {kind for kind, _ in causes(error.java_exception)}
+                    if topic not in may_lack or "UnknownTopicOrPartitionException" not in kinds:
+                        raise
+        return found
 
     def offsets(self, partitions: Mapping[str, list[int]], at: str | int, isolation: str | None = None) -> Positions:
         """Each partition's offset at `earliest`, `latest`, or of the first record from a time in milliseconds on."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from jobs import query
 from jobs.settings import Refused
-from jobs.store import FAULTS
+from jobs.store import FAULTS, missing_bucket
 from jobs.writer import Fenced
 
 # 2: mend the command · 3: another driver runs · 4: a person must look · 1, anything else: start it again.
@@ -20,6 +20,8 @@ def code(program: str, run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return 130
     except (*CODES, query.Exhausted, *FAULTS) as error:
+        if bucket := missing_bucket(error):
+            error = Refused("--table, --quarantine, --state", f"there is no bucket {bucket}; make it, or mend its name")
         if isinstance(error, query.Exhausted):
             print(error.__cause__, file=sys.stderr)  # the one page of stack that may help
         print(f"{program}: {error}", file=sys.stderr)

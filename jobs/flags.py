@@ -70,6 +70,8 @@ PRINTABLE_OPTIONS = READER_OPTIONS | {
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 CLUSTER = re.compile(r"arn:aws[a-z-]*:kafka:(?P<region>[a-z0-9-]+):\d{12}:cluster/[A-Za-z0-9_-]+/[A-Za-z0-9-]+")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+# The file systems that Spark has on EMR, for a place that only Spark writes to.
+SCHEMES = ("s3", "s3a", "hdfs")
 STORES = {".p12": "PKCS12", ".pfx": "PKCS12", ".jks": "JKS", ".pem": "PEM"}
 
 
@@ -90,6 +92,8 @@ def names(text: str) -> tuple[str, ...]:
     found = tuple(name.strip() for name in text.split(","))
     if not all(found):
         raise ArgumentTypeError(f"{text!r} has an empty name")
+    if len(set(found)) != len(found):
+        raise ArgumentTypeError(f"{text!r} has a name twice")
     return found
 
 
@@ -130,12 +134,14 @@ def place(text: str) -> str:
 
 
 def anywhere(text: str) -> str:
-    """A URI without a trailing slash; a local one as an absolute path."""
+    """A URI without a trailing slash, where Spark can write; a local one as an absolute path."""
     if not text.strip():
         raise ArgumentTypeError("is empty")
     if re.match(r"file:/", text):
         text = re.sub(r"^file:/+", "/", text)
     if "://" in text:
+        if text.partition("://")[0] not in SCHEMES:
+            raise ArgumentTypeError(f"{text!r} is neither {', '.join(f'{scheme}://…' for scheme in SCHEMES)} nor local")
         return text.rstrip("/")
     try:
         return str(Path(text).expanduser().absolute().resolve())
@@ -216,6 +222,18 @@ def role(text: str) -> str:
 def external_id(text: str) -> str:
     if not re.fullmatch(r"[\w+=,.@:/-]{2,1224}", text):
         raise ArgumentTypeError(f"{text!r} is no external id: 2 or more letters, digits and +=,.@:/-")
+    return text
+
+
+def region(text: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", text):
+        raise ArgumentTypeError(f"{text!r} is not a region, like eu-west-1")
+    return text
+
+
+def secret(text: str) -> str:
+    if not re.fullmatch(r"[\w/+=.@:-]{1,2048}", text, re.ASCII):
+        raise ArgumentTypeError(f"{text!r} is neither a secret's name nor its ARN: letters, digits and /_+=.@-")
     return text
 
 

@@ -25,6 +25,7 @@ def main(argv: list[str]) -> int:
 def ingest(settings: Settings) -> int:
     """Runs the job; its exit code."""
     function, fingerprint = contract.loaded(settings)
+    connection = connected(settings)
     spark = session(f"floodmark {settings.table}")
     try:
         transform = contract.completed(spark, function, settings)
@@ -33,7 +34,7 @@ def ingest(settings: Settings) -> int:
             store, Places(settings.table, settings.quarantine, settings.state), spark.sparkContext.applicationId
         )
         writer.prove()
-        brokers = Brokers(spark, settings, connected(settings))
+        brokers = Brokers(spark, settings, connection)
         start = writer.claim(partial(source.resumed, brokers, settings))
         sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings.checkpoint), brokers)
         progress = Progress(sink, on_terminal(spark))

@@ -91,7 +91,7 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
             if isinstance(cause, FINAL):
                 raise cause from None
             refused = told(sink.settings, str(cause), sink.brokers.connection["bootstrap.servers"])
-            if type(refused) is Refused and not sink.has_written:
+            if type(refused) is Refused and not sink.has_written and not _lost(sink):
                 raise refused from None  # executors may be refused what the driver may do
         deaths.add(born)
         line = str(refused or first_line(cause))
@@ -100,6 +100,11 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
         progress.flush()
         progress.say("restarted", deaths=len(deaths), cause=line)
         time.sleep(2 ** len(deaths) / 2 * random.uniform(0.5, 1))
+
+
+def _lost(sink: Sink) -> bool:
+    """Whether something is missing that the next start notes; raises `Lost` if it may not."""
+    return bool(source.resumed(sink.brokers, sink.settings, sink.writer.positions, sink.writer.ids).missing)
 
 
 def _started(spark: SparkSession, start: Start, transform: Transform, sink: Sink) -> StreamingQuery:

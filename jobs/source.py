@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs import offsets
 from jobs.brokers import Brokers
 from jobs.offsets import Ids, Positions, Ranges, Start
-from jobs.settings import Settings
+from jobs.settings import Refused, Settings
 
 # Each poll of Spark's reader seeks to both ends of the partition, so few large fetches beat many small ones; at the end
 # of a topic a fetch waits fetch.max.wait.ms for every partition.
@@ -45,7 +45,8 @@ def options(settings: Settings, connection: Mapping[str, str], positions: Positi
         "minOffsetsPerTrigger": settings.min_records,
         "maxTriggerDelay": None if settings.max_wait is None else f"{settings.max_wait}ms",
     }
-    subscription = {"subscribe": ",".join(settings.topics)}
+    # Only what is there: Spark's reader would stop at a topic that was deleted, and noted as lost.
+    subscription = {"subscribe": ",".join(positions)}
     if settings.topics_pattern:
         subscription = {"subscribePattern": settings.topics_pattern}
     return {
@@ -76,7 +77,7 @@ def resumed(brokers: Brokers, settings: Settings, known: Positions | None, ids: 
     where `--starting` says. Raises `Refused` when the brokers don't answer or a topic isn't there, and `Lost` when they
     no longer hold what comes next and `--on-data-loss` doesn't say to go on.
     """
-    held = brokers.held()
+    held = brokers.held({*ids, *(known or ())})
     if known is None:
         partitions = {topic: [*begin] for topic, begin in held.begin.items()}
         return Start(positions=brokers.offsets(partitions, settings.starting), ids=held.ids)
@@ -84,4 +85,6 @@ def resumed(brokers: Brokers, settings: Settings, known: Positions | None, ids: 
     start = offsets.resumed(known, ids, held, deleted)
     if settings.on_data_loss == "fail":
         start.refuse()
+    if not held.begin:
+        raise Refused("--topics, --topics-pattern", "every topic of the table was deleted; none is there to go on with")
     return start

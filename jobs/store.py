@@ -306,6 +306,13 @@ def _code(error: ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
+def missing_bucket(error: Exception) -> str | None:
+    """The bucket that a request went to, if S3 says that there is none."""
+    if isinstance(error, ClientError) and _code(error) == "NoSuchBucket":
+        return error.response["Error"].get("BucketName", "of this name")
+    return None
+
+
 Store = Local | S3
 
 

@@ -132,6 +132,9 @@ def test_a_store_that_lets_an_object_be_created_twice_is_refused(folder, broker)
         assert pipeline.job.run(*DRAIN) == NEEDS_A_PERSON
         assert "ingest.py: --state: the store of s3://" in pipeline.job.said()
         assert [*pipeline.oracle.store.files(f"s3://{s3.bucket}/{pipeline.topic}_state")] == []
+        assert pipeline.job.run(*DRAIN, "--table", "s3://nobodys-bucket/table") == 2
+        said = "--table, --quarantine, --state: there is no bucket nobodys-bucket; make it, or mend its name"
+        assert f"ingest.py: {said}" in pipeline.job.said().splitlines()
 
 
 def test_whatever_happens_to_the_checkpoint_costs_nothing(folder, broker):
@@ -347,6 +350,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(folder, broker):
     pipeline = Pipeline(folder, broker)
     for flags, said in {
         ("--trigger", "soon"): "ingest.py: --trigger: 'soon' is not a duration: write 500ms, 60s, 5m or 1h",
+        ("--auth", "mtls", "--keystore", "/nowhere.p12"): "ingest.py: --keystore: /nowhere.p12 can't be read here: No "
+        "such file or directory; on a cluster --files puts it into the working directory under its bare name",
         ("--topics", "nowhere"): f"ingest.py: --topics: not every one of nowhere is on {broker.bootstrap}",
     }.items():
         pipeline.job.log.unlink(missing_ok=True)

@@ -41,12 +41,14 @@ def gaps(pipeline: Pipeline) -> list[Missing]:
     return [missing for record in pipeline.records() if isinstance(record, Gap) for missing in record.missing]
 
 
-def test_what_is_lost_while_the_job_is_down_stops_it_or_is_noted(folder, broker):
+@pytest.mark.parametrize("subscribed", ["--topics", pytest.param("--topics-pattern", marks=pytest.mark.soak)])
+def test_what_is_lost_while_the_job_is_down_stops_it_or_is_noted(subscribed, folder, broker):
     """One topic's next records expire, another is created again and longer than it was, a third is deleted."""
     pipeline = sent(folder, broker)
     again, gone = f"{pipeline.topic}-again", f"{pipeline.topic}-gone"
-    pattern = {"--topics": "--topics-pattern", pipeline.topic: f"{pipeline.topic}.*"}
-    pipeline.job.flags = tuple(pattern.get(flag, flag) for flag in pipeline.job.flags)
+    names = {"--topics": f"{pipeline.topic},{again},{gone}", "--topics-pattern": f"{pipeline.topic}.*"}
+    instead = {"--topics": subscribed, pipeline.topic: names[subscribed]}
+    pipeline.job.flags = tuple(instead.get(flag, flag) for flag in pipeline.job.flags)
     for topic in (again, gone):
         broker.create_topic(topic)
         broker.produce(topic, [(None, b"id-old", None, START_MS, 0)] * 10)
@@ -80,13 +82,21 @@ def test_what_is_lost_while_the_job_is_down_stops_it_or_is_noted(folder, broker)
     assert rows(pipeline) == {pipeline.topic: 170, again: 40, gone: 10}
 
 
-def test_what_expires_under_a_running_job_is_noted(folder, broker):
+def test_what_expires_under_a_running_job_ends_it_or_is_noted(folder, broker):
     pipeline = sent(folder, broker)
-    job = pipeline.job.start(*EVERY_10_S)
+    job = pipeline.job.start(*EVERY_10_S, "--on-data-loss", "fail")
     try:
         wait_until(lambda: len(offsets(pipeline)) == 100, pipeline.job)
         pipeline.send_events(events(*range(100, 200)))
         broker.delete_records(pipeline.topic, {0: 150})
+        assert job.wait(60) == NEEDS_A_PERSON, pipeline.job.said()
+    finally:
+        kill(job)
+    assert f"ingest.py: {pipeline.topic}-0: offsets 100 to 149 expired" in pipeline.job.said()
+    assert offsets(pipeline) == [*range(100)]
+
+    job = pipeline.job.start(*EVERY_10_S)
+    try:
         wait_until(lambda: len(offsets(pipeline)) == 150, pipeline.job)
     finally:
         kill(job)
@@ -110,3 +120,16 @@ def test_a_topic_created_again_under_a_running_job_is_another_topic(refilled, fo
     assert gaps(pipeline) == [Missing(topic=pipeline.topic, partition=0, start=100, end=None, reason="recreated")]
     ids = sorted(int(id_[3:]) for (id_,) in pipeline.oracle.select("table", "id"))
     assert ids == [*range(100), *range(1000, 1000 + refilled)]
+
+
+def test_a_topic_deleted_before_the_first_batch_is_named(folder, broker):
+    """What Kafka says of it then would pass for a mistyped name."""
+    pipeline = sent(folder, broker)
+    job = pipeline.job.start("--min-records", "1000", "--max-wait", "10s", "--kafka-option", "metadata.max.age.ms=1000")
+    try:
+        wait_until(lambda: pipeline.records(), pipeline.job)
+        broker.delete_topic(pipeline.topic)
+        assert job.wait(90) == NEEDS_A_PERSON, pipeline.job.said()
+    finally:
+        kill(job)
+    assert f"ingest.py: {pipeline.topic}-0: the topic was deleted; what it held from offset 0 on" in pipeline.job.said()

@@ -16,8 +16,8 @@ def told(flags: str, positions=None) -> dict[str, str]:
 
 
 def test_the_reader_starts_at_the_positions_and_never_skips():
-    made = told("--topics t,u")
-    assert json.loads(made["startingOffsets"]) == {"t": {"0": 5, "1": 0}}
+    made = told("--topics t,u", {"t": {0: 5, 1: 0}, "u": {0: 0}})
+    assert json.loads(made["startingOffsets"]) == {"t": {"0": 5, "1": 0}, "u": {"0": 0}}
     assert (made["subscribe"], made["failOnDataLoss"], made["includeHeaders"]) == ("t,u", "true", "true")
     assert "subscribePattern" not in made and "maxOffsetsPerTrigger" not in made
 
