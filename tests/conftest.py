@@ -14,6 +14,7 @@ ONCE = (
     "auth",
     "bench",
     "broker",
+    "check",
     "cluster",
     "connection",
     "emr_pages",

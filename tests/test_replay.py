@@ -66,7 +66,7 @@ def test_a_quarantine_is_replayed_exactly_and_once(folder, broker):
     """In batches, killed in one of them, and again when more has been rejected; no broker is asked."""
     pipeline = Pipeline(folder, broker)
     ingest = pipeline.job
-    flags = ("--quarantine-of", pipeline.table, "--max-records", "8")
+    flags = ("--quarantine-of", pipeline.table, "--max-records", "100")
 
     def assert_replayed() -> None:
         key = "_topic, _partition, _offset"

@@ -13,6 +13,7 @@ from tests.kit.broker import free_ports
 from tests.kit.job import kill
 from tests.kit.pipeline import Pipeline
 from tests.kit.s3 import CREDENTIALS
+from tests.test_ingest import DRAIN, one_line_is_enough
 
 PAGES = ["environment/", "SQL/", "StreamingQuery/", "jobs/", "stages/", "executors/"]
 
@@ -54,6 +55,46 @@ def command_lines(process) -> str:
     return "\n".join(lines)
 
 
+def found(places: dict[str, str]) -> dict[str, list[str]]:
+    """The canaries seen, by the place."""
+    seen = {place: sorted(set(re.findall(r"canary-\w+", text))) for place, text in places.items()}
+    return {place: names for place, names in seen.items() if names}
+
+
+def files(folder: Path) -> dict[str, str]:
+    """What a job left: table, ledger, checkpoint, event log, and all it said."""
+    return {str(file): file.read_text(errors="replace") for file in folder.rglob("*") if file.is_file()}
+
+
+def logged(folder: Path, **more: str) -> list[str]:
+    """What spark-submit is told so that Spark writes down as much as it can."""
+    events = folder / "events"
+    events.mkdir()
+    conf = {"spark.log.level": "INFO", "spark.eventLog.enabled": "true", "spark.eventLog.dir": f"file://{events}"}
+    return [word for name, value in (conf | more).items() for word in ("--conf", f"{name}={value}")]
+
+
+@one_line_is_enough
+def test_a_job_that_dies_of_its_records_shows_no_secret(folder, broker):
+    """Six times, and its last words are Java's stack."""
+    pipeline = Pipeline(folder, broker, transform="tests.kit.odd:breaks")
+    pipeline.send(10)
+    pipeline.job.environment |= {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "canary-aws",
+        "AWS_SESSION_TOKEN": "canary-session",
+        "FLOODMARK_CLIENT_ID": "reader",
+        "FLOODMARK_CLIENT_SECRET": "canary-oauth",
+        "FLOODMARK_PASSWORD": "canary-password",
+        "FLOODMARK_SSL_KEYSTORE_KEY": "-----BEGIN PRIVATE KEY-----\ncanary-pem\n-----END PRIVATE KEY-----",
+    }
+    login = "--auth oauthbearer --token-endpoint https://127.0.0.1:1/ --kafka-option security.protocol=PLAINTEXT"
+    assert pipeline.job.run(*DRAIN, *login.split(), script=(*logged(folder), "jobs/ingest.py")) == 1
+    assert "ingest.py: the query died 6 times" in pipeline.job.said() and "broken: id-" in pipeline.job.said()
+    places = files(folder)
+    assert any("events" in place for place in places) and found(places) == {}
+
+
 def test_a_secret_shows_nowhere(folder, broker, s3):
     """The login is unused, for the broker has none; what Spark shows of it doesn't depend on that."""
     planted = canaries()
@@ -69,21 +110,9 @@ def test_a_secret_shows_nowhere(folder, broker, s3):
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": s3.url,
         "FLOODMARK_SASL_LOGIN_TOKEN": "canary-env",
     }
-    events = folder / "events"
-    events.mkdir()
     (port,) = free_ports(1)
-    conf = {
-        "spark.ui.enabled": "true",
-        "spark.ui.port": port,
-        "spark.log.level": "INFO",
-        "spark.driver.host": "127.0.0.1",
-    }
-    conf |= {
-        "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": f"file://{events}",
-        "spark.redaction.regex": "mine",
-    }
-    submit = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
+    conf = {"ui.enabled": "true", "ui.port": port, "driver.host": "127.0.0.1", "redaction.regex": "mine"}
+    submit = logged(folder, **{f"spark.{name}": value for name, value in conf.items()})
     login = ["--auth", "scram", "--secret", folder.name, "--kafka-option", "security.protocol=PLAINTEXT"]
     process = pipeline.job.start(*login, "--trigger", "1s", script=(*submit, "jobs/ingest.py"))
     try:
@@ -96,11 +125,8 @@ def test_a_secret_shows_nowhere(folder, broker, s3):
     finally:
         kill(process)
     pipeline.assert_exact()
-    places = {"log": pipeline.job.said(), "process list": commands, **pages}
-    kept = [file for file in folder.rglob("*") if file.is_file() and file.name != "job.log"]
-    places |= {str(file): file.read_text(errors="replace") for file in kept}
+    places = {"process list": commands, **pages, **files(folder)}
     assert "ingest.py" in commands and any("events" in place for place in places)
     plans = [address for address in pages if "SQL/execution" in address or "StreamingQuery/statistics" in address]
     assert plans, list(pages)
-    found = {place: sorted(set(re.findall(r"canary-\w+", text))) for place, text in places.items()}
-    assert {place: names for place, names in found.items() if names} == {}
+    assert found(places) == {}
