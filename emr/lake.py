@@ -11,16 +11,18 @@ from jobs.settings import Settings
 
 
 def rights(settings: Settings, partition: str) -> list[dict]:
-    """The statements for the table, the quarantine, the state and the checkpoint, as far as they are on S3."""
+    """The statements for the table, the quarantine, the state and a checkpoint, as far as they are on S3."""
     roots = [settings.table, settings.quarantine, settings.state]
+    scratch = [f"{settings.state}/staging/*", f"{settings.state}/stop"]
     above = []
-    if flags.bucket(settings.checkpoint) and not flags.inside(settings.checkpoint, settings.state):
-        # Where S3A makes a folder it asks for each one above that is still empty. (The state has its ledger by then.)
-        above = folders_above(settings.checkpoint)
-        roots.append(settings.checkpoint)
+    if settings.checkpoint and flags.bucket(settings.checkpoint):
+        scratch.append(f"{settings.checkpoint}/*")
+        if not flags.inside(settings.checkpoint, settings.state):
+            # Where S3A makes a folder it asks for each one above that is still empty. (The state has its ledger.)
+            above = folders_above(settings.checkpoint)
+            roots.append(settings.checkpoint)
     bare = [*roots, *above]  # S3A asks for a folder by its bare name first
     below = [f"{root}/*" for root in roots]
-    scratch = [f"{settings.state}/staging/*", f"{settings.state}/stop", f"{settings.checkpoint}/*"]
 
     def arns(uris: Iterable[str]) -> list[str]:
         return [f"arn:{partition}:s3:::{path(uri)}" for uri in uris if flags.bucket(uri)]

@@ -129,7 +129,7 @@ def _lake(asked: Asked) -> list[dict]:
     """What the job does in its places."""
     settings = Settings(
         bootstrap_servers="", transform="", topics=("any",), table=asked.needs("table", "--table"),
-        quarantine=asked.quarantine, state=asked.state, checkpoint=asked.checkpoint,
+        quarantine=asked.quarantine, state=asked.state, checkpoint=asked.checkpoint or None,
     )  # fmt: skip
     if not flags.bucket(settings.table):
         raise Refused("--table", f"{settings.table} is a local folder; IAM knows only s3://bucket/prefix")

@@ -30,7 +30,7 @@ def parser(program: str, description: str, servers: bool = True) -> "Parser":
     add("--table", required=True, type=flags.place, metavar="URI", help="s3://bucket/prefix or a folder")
     add("--quarantine", type=flags.place, metavar="URI", help="default: <table>_quarantine")
     add("--state", type=flags.place, metavar="URI", help="default: <table>_state")
-    add("--checkpoint", type=flags.anywhere, metavar="URI", help="default: <state>/checkpoint")
+    add("--checkpoint", type=flags.anywhere, metavar="URI", help="default: a folder of the driver's own")
     add("--partition-by", type=flags.names, metavar="dt,hr")
     add("--trigger", type=flags.trigger, metavar="60s|available-now", help="default: 60s")
     add("--min-records", type=flags.count, metavar="N", help="a batch starts at N records or after --max-wait")
@@ -48,16 +48,9 @@ def parser(program: str, description: str, servers: bool = True) -> "Parser":
     add("--network", choices=auth.NETWORKS, help="which of an MSK cluster's addresses; default: private")
     add("--role-arn", type=flags.role, metavar="ARN", help="assumed to reach a cluster in another account")
     add("--role-external-id", type=flags.external_id, metavar="ID")
-    add(
-        "--sts-region",
-        type=flags.region,
-        metavar="REGION",
-        help="where the role is assumed; default: that of the cluster's ARN",
-    )
+    add("--sts-region", type=flags.region, metavar="REGION", help="of STS; default: that of the cluster's ARN")
     add("--group-prefix", type=flags.group_prefix, metavar="floodmark", help="how the names of consumer groups begin")
-    add(
-        "--secret", type=flags.secret, metavar="ARN|NAME", help="in Secrets Manager; else the environment's FLOODMARK_…"
-    )
+    add("--secret", type=flags.secret, metavar="ARN|NAME", help="in Secrets Manager; else FLOODMARK_… variables")
     add("--keystore", type=flags.key_store, metavar="PATH", help="the client's certificate: .p12, .jks or .pem")
     add("--truststore", type=flags.key_store, metavar="PATH", help="the brokers' authority, if Java doesn't know it")
     add("--token-endpoint", type=flags.endpoint, metavar="URL", help="OAuth tokens from here instead of from IAM")

@@ -56,12 +56,13 @@ def publishes(writer: Writer) -> str:
     return "files can appear in table and quarantine in one step"
 
 
-def spark_writes(spark: SparkSession, writer: Writer, checkpoint: str) -> str:
+def spark_writes(spark: SparkSession, writer: Writer, checkpoint: str | None) -> str:
     """Spark's own file system writes, moves, reads and deletes where the job has it do so."""
-    for flag, folder in (("--state", f"{writer.places.state}/staging"), ("--checkpoint", checkpoint)):
+    places = {"--state": f"{writer.places.state}/staging"} | ({"--checkpoint": checkpoint} if checkpoint else {})
+    for flag, folder in places.items():
         with told(flag, folder), scratch(spark, f"{folder}/{writer.probe.rpartition('/')[2]}") as probe:
             hadoop.prove(spark, probe)
-    return f"Spark writes, moves, reads and deletes in staging and in {checkpoint}"
+    return f"Spark writes, moves, reads and deletes in {' and in '.join(places.values())}"
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class Settings:
     topics_pattern: str | None = None
     quarantine: str = ""
     state: str = ""
-    checkpoint: str = ""
+    checkpoint: str | None = None
     partition_by: tuple[str, ...] = ("dt",)
     trigger: int | str | None = None
     min_records: int | None = None
@@ -82,7 +82,6 @@ class Settings:
         for name, default in (
             ("quarantine", f"{self.table}_quarantine"),
             ("state", f"{self.table}_state"),
-            ("checkpoint", f"{self.state or self.table + '_state'}/checkpoint"),
         ):
             if not getattr(self, name):
                 object.__setattr__(self, name, default)
@@ -93,12 +92,15 @@ class Settings:
             if kinds[name] != kinds["table"]:
                 raise Refused(f"--{name}", "must be on the same kind of store as --table (all S3 or all local)")
         apart = [("quarantine", "table"), ("state", "table"), ("state", "quarantine")]
-        apart += [("checkpoint", "table"), ("checkpoint", "quarantine")]
-        for inner, outer in [*apart, *((b, a) for a, b in apart), ("state", "checkpoint")]:
+        pairs = [*apart, *((b, a) for a, b in apart)]
+        if self.checkpoint:
+            apart = [("checkpoint", "table"), ("checkpoint", "quarantine")]
+            pairs += [*apart, *((b, a) for a, b in apart), ("state", "checkpoint")]
+        for inner, outer in pairs:
             if flags.inside(getattr(self, inner), getattr(self, outer)):
                 raise Refused(f"--{inner}", f"{getattr(self, inner)} lies inside --{outer} {getattr(self, outer)}")
         for own in ("ledger", "staging"):
-            if flags.inside(self.checkpoint, f"{self.state}/{own}"):
+            if self.checkpoint and flags.inside(self.checkpoint, f"{self.state}/{own}"):
                 raise Refused("--checkpoint", f"{self.checkpoint} is the job's own folder; choose another")
 
     def _check_trigger(self):

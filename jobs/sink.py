@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count, repeat
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
@@ -171,16 +172,16 @@ class Sink:
 
     def _files(self, staging: str) -> dict[str, tuple[File, ...]]:
         """The staged files of each root, weighed, counted and given their names for ever."""
-        files = {}
+        found: dict[str, list[Entry]] = {root: [] for root in ROOTS}
+        for entry in self.writer.store.files(f"{self.settings.state}/{staging}"):
+            root, _, name = entry.name.partition("/")
+            if not name.startswith("_"):  # a straggler's half file
+                found[root].append(Entry(name, entry.bytes))
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            for root in ROOTS:
-                folder = f"{staging}/{root}"
-                entries = self.writer.store.files(f"{self.settings.state}/{folder}")
-                entries = [entry for entry in entries if not entry.name.startswith("_")]  # a straggler's half file
-                files[root] = tuple(
-                    pool.map(lambda of: self._file(*of), [(folder, *one) for one in enumerate(entries)])
-                )
-        return files
+            return {
+                root: tuple(pool.map(self._file, repeat(f"{staging}/{root}"), count(), entries))
+                for root, entries in found.items()
+            }
 
     def _file(self, folder: str, n: int, entry: Entry) -> File:
         return File(

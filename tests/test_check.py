@@ -154,10 +154,11 @@ def s3_cases(s3: GuardedS3, broker, topic: str) -> dict[str, dict]:
     for n, (name, lessen) in enumerate(less.items()):
         key = f"{topic}-{n}"
         table = f"s3://{s3.bucket}/{key}"
-        policy = policies.job_role(policies.Asked(cluster=CLUSTER, topics=("any",), table=table))
+        places = {"table": table, "checkpoint": f"{table}_state/checkpoint"}
+        policy = policies.job_role(policies.Asked(cluster=CLUSTER, topics=("any",), **places))
         policy = lessen(policy, f"arn:aws:s3:::{s3.bucket}/{key}")
         cases[f"s3: {name}"] = {
-            "flags": flags(broker.bootstrap, topic, table),
+            "flags": flags(broker.bootstrap, topic, table, "--checkpoint", places["checkpoint"]),
             "files": {str(s3.policy): json.dumps(policy)},
         }
     return cases

@@ -82,6 +82,7 @@ def test_a_batch_is_one_line_and_few_files(folder, broker):
     }  # fmt: skip
     assert (lines[1]["rows_in"], lines[1]["files"], lines[1]["lag"]) == (1200, 7, {pipeline.topic: 0})
     assert lines[1]["seconds"].keys() == {"stage", "check", "commit", "publish"}
+    assert {path.name for path in Path(pipeline.state).iterdir()} == {"ledger", "staging"}
 
 
 @one_line_is_enough
@@ -104,8 +105,8 @@ def test_of_two_drivers_one_goes_on_and_the_other_ends_fenced(checkpoint, folder
     pipeline.send(600)
     staged_once = ("tests/kit/dies.py", "ingest", "staged", "1")
     assert pipeline.job.run(*DRAIN, "--max-records", "300", script=staged_once) == -signal.SIGKILL
-    apart = () if checkpoint == "the same" else ("--checkpoint", str(folder / "another"))
-    drivers = [pipeline.job.start(*EVERY_SECOND), pipeline.job.start(*EVERY_SECOND, *apart)]
+    places = [folder / "one", folder / ("one" if checkpoint == "the same" else "another")]
+    drivers = [pipeline.job.start(*EVERY_SECOND, "--checkpoint", str(place)) for place in places]
     try:
         with pipeline.oracle.watch():
             wait_until(lambda: any(driver.poll() is not None for driver in drivers), pipeline.job)

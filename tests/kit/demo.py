@@ -153,9 +153,7 @@ def tree(table: Path) -> None:
         print(f"  {root.name}/")
         for folder in sorted({path.parent for path in root.rglob("*") if path.is_file() and path.name[0] != "."}):
             names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
-            if "checkpoint" not in folder.parts:
-                print(f"    {folder.relative_to(root)}/  {names[0]}{f' … {len(names)} files' if names[1:] else ''}")
-    print("    checkpoint/  Spark's own")
+            print(f"    {folder.relative_to(root)}/  {names[0]}{f' … {len(names)} files' if names[1:] else ''}")
 
 
 def explore(bootstrap: str, table: Path) -> None:

@@ -30,7 +30,7 @@ def main(kind: str, *flags: str) -> int:
     rows = records.transform(contract.completed(spark, function, settings))
     drains = settings.trigger == AVAILABLE_NOW
     trigger = {"availableNow": True} if drains else {"processingTime": f"{settings.trigger} milliseconds"}
-    writer = rows.writeStream.option("checkpointLocation", settings.checkpoint).trigger(**trigger)
+    writer = rows.writeStream.option("checkpointLocation", f"{settings.state}/checkpoint").trigger(**trigger)
 
     def append(batch: DataFrame, number: int) -> None:
         batch.write.mode("append").partitionBy(*settings.partition_by).parquet(settings.table)
