@@ -177,10 +177,15 @@ def locked(sets: Iterable[str]) -> dict[Jar, str]:
     return {Jar(*name.split(":")): digest for digest, name, in_sets in rows if wanted & set(in_sets.split(","))}
 
 
+def lies(path: Path, digest: str) -> bool:
+    """Whether the file is there, and whole."""
+    return path.exists() and sha256(path) == digest
+
+
 def fetch(sets: Iterable[str], folder: Path | None = None) -> int:
-    """Every jar of `sets` lies in `folder`, its SHA-256 checked before it got there; how many had to be downloaded."""
+    """Every jar of `sets` lies in `folder` with its SHA-256; how many had to be downloaded."""
     folder = Path(folder or cache())
-    missing = {jar: digest for jar, digest in locked(sets).items() if not (folder / jar.file).exists()}
+    missing = {jar: digest for jar, digest in locked(sets).items() if not lies(folder / jar.file, digest)}
     if not missing:
         return 0
     folder.mkdir(parents=True, exist_ok=True)

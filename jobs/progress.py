@@ -13,6 +13,7 @@ from jobs import offsets
 from jobs.offsets import Start
 from jobs.sink import Report, Sink
 
+SHOWN = 3  # topics in a live line
 PATIENCE = 2  # seconds
 
 
@@ -105,12 +106,21 @@ def lag(source) -> dict[str, int] | None:
     }
 
 
+def behind(lag: dict[str, int] | None) -> str:
+    """The lag of each topic, or of all of them where they don't fit into a line."""
+    if lag is None:
+        return "?"
+    if len(lag) > SHOWN:
+        return f"{sum(lag.values()):,} in {len(lag)} topics"
+    return ", ".join(f"{topic} {records:,}" for topic, records in lag.items())
+
+
 def in_words(fields: dict) -> str:
-    behind = "?" if fields["lag"] is None else f"{sum(fields['lag'].values()):,}"
     phases = " ".join(f"{name} {seconds:.1f}" for name, seconds in fields["seconds"].items())
+    retries = f" · {fields['retries']} retries" if "retries" in fields else ""
     return (
         f"batch {fields['batch']} · {fields['rows_in']:,} in, {fields['rows_written']:,} written, "
         f"{fields['rows_rejected']:,} rejected · {fields['files']} files, {fields['bytes'] / 2**20:.1f} MiB · "
-        f"lag {behind} · seconds: {phases}{f' · {retries} retries' if (retries := fields.get('retries')) else ''}"
+        f"lag {behind(fields['lag'])} · seconds: {phases}{retries}"
         f"{' · ' + fields['warning'] if 'warning' in fields else ''}"
     )

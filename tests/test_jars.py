@@ -94,6 +94,13 @@ def test_a_jar_that_went_missing_is_fetched_alone(mirror):
     assert len(in_cache(mirror)) == 3
 
 
+def test_a_jar_that_is_not_the_locked_one_any_more_is_fetched_again(mirror):
+    jars.fetch(["broker"])
+    (mirror / "cache" / TINY.file).write_bytes(b"another")
+    assert jars.fetch(["broker"]) == 1
+    assert jars.sha256(mirror / "cache" / TINY.file) == jars.sha256(mirrored(mirror, TINY))
+
+
 def test_a_wrong_checksum_is_refused_and_nothing_is_kept(mirror, capsys):
     good, bad = jars.sha256(mirrored(mirror, TINY)), "0" * 64
     locked((good, TINY), (bad, TINY_2))

@@ -4,7 +4,7 @@ import io
 import json
 from types import SimpleNamespace
 
-from jobs.progress import Progress
+from jobs.progress import Progress, behind
 from jobs.sink import Report
 from tests.test_ledger import BATCH
 
@@ -30,9 +30,14 @@ def test_a_machine_reads_json():
 def test_a_person_sees_one_live_line():
     progress_of(out := io.StringIO(), live=True)
     assert out.getvalue() == (
-        "\r\033[Kbatch 9 · 3 in, 2 written, 1 rejected · 1 files, 0.0 MiB · lag 7 · "
+        "\r\033[Kbatch 9 · 3 in, 2 written, 1 rejected · 1 files, 0.0 MiB · lag t 7 · "
         "seconds: stage 1.2 check 0.0 commit 0.0 publish 0.0"
     )
+
+
+def test_the_lag_of_many_topics_is_one_number():
+    assert behind({"t": 1_000, "u": 2}) == "t 1,000, u 2"
+    assert behind({f"t{n}": 1_000 for n in range(4)}) == "4,000 in 4 topics"
 
 
 def test_requests_that_had_to_be_sent_again_are_told():
