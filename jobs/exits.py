@@ -3,6 +3,9 @@
 import sys
 from collections.abc import Callable
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
 from jobs import query
 from jobs.settings import Refused
 from jobs.store import FAULTS, missing_bucket
@@ -26,3 +29,7 @@ def code(program: str, run: Callable[[], int]) -> int:
             print(error.__cause__, file=sys.stderr)  # the one page of stack that may help
         print(f"{program}: {error}", file=sys.stderr)
         return CODES.get(type(error), 1)
+    except (Py4JJavaError, PySparkException) as error:  # outside a query, which is started again
+        print(error, file=sys.stderr)
+        print(f"{program}: {query.first_line(error)}", file=sys.stderr)
+        return 1

@@ -7,7 +7,7 @@ short goes on where that table ends, and the job itself can go on behind it.
 import dataclasses
 import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -64,10 +64,10 @@ class Replay(Settings):
 class Topics:
     """A range of Kafka's topics: what the sink asks of a plan and of brokers."""
 
-    def __init__(self, spark: SparkSession, settings: Replay):
+    def __init__(self, spark: SparkSession, settings: Replay, connection: Mapping[str, str]):
         self.spark = spark
         self.settings = settings
-        self.brokers = Brokers(spark, settings, connected(settings))
+        self.brokers = Brokers(spark, settings, connection)
         self.held = self._held()
         partitions = {topic: [*begin] for topic, begin in self.held.begin.items()}
         self.begin, self.until = (self._bound(partitions, at) for at in (settings.begin, settings.until))
@@ -197,6 +197,7 @@ def parse(argv: list[str]) -> Replay:
 
 def replay(settings: Replay) -> int:
     function, fingerprint = contract.loaded(settings)
+    connection = {} if settings.quarantine_of else connected(settings)
     spark = session(f"floodmark replay {settings.table}")
     try:
         transform = contract.completed(spark, function, settings)
@@ -204,7 +205,7 @@ def replay(settings: Replay) -> int:
         places = Places(settings.table, settings.quarantine, settings.state)
         writer = Writer(store, places, spark.sparkContext.applicationId)
         writer.prove()
-        records = Quarantine(spark, settings) if settings.quarantine_of else Topics(spark, settings)
+        records = Quarantine(spark, settings) if settings.quarantine_of else Topics(spark, settings, connection)
         start = writer.claim(records.resumed)
         progress = Progress(sink := Sink(writer, fingerprint, settings, records, records), on_terminal(spark))
         stop = Stop(spark, store, settings.state)

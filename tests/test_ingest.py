@@ -291,10 +291,10 @@ def test_a_first_signal_ends_the_job_after_its_batch_and_a_second_at_once(folder
 def test_the_marker_ends_the_job_once(folder, broker, s3):
     pipeline = Pipeline(folder, broker, s3)
     pipeline.send(300)
-    job = pipeline.job.start(*EVERY_SECOND)
+    job = pipeline.job.start(*EVERY_SECOND, script=("tests/kit/stalls.py", "7"))
     try:
-        wait_until(complete(pipeline), pipeline.job)
-        pipeline.oracle.store.replace(f"{pipeline.state}/stop", b"")
+        wait_until(lambda: pipeline.records() and staged(pipeline)(), pipeline.job)
+        pipeline.oracle.store.replace(f"{pipeline.state}/stop", b"")  # in mid-batch, which is written all the same
         assert ends(job, pipeline.job) == 0
     finally:
         kill(job)

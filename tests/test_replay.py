@@ -112,7 +112,7 @@ def test_a_mistake_is_one_line_that_names_the_flag(given, said):
 
 
 @on_one_line
-def test_bounds_that_the_topic_does_not_have_are_refused(folder, broker):
+def test_what_cannot_be_replayed_is_one_line(folder, broker):
     pipeline = Pipeline(folder, broker, partitions=1)
     pipeline.send(10)
     for bound, said in {
@@ -121,3 +121,6 @@ def test_bounds_that_the_topic_does_not_have_are_refused(folder, broker):
     }.items():
         assert again(pipeline, "--to", bound) == 2
         assert f"replay.py: --to: {said}" in pipeline.job.said()
+    assert again(pipeline, "--transform", "tests.kit.odd:breaks") == 1
+    last = pipeline.job.said().splitlines()[-1]
+    assert last.startswith("replay.py: ") and "broken: id-" in last and "Traceback" not in pipeline.job.said()

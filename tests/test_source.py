@@ -19,6 +19,7 @@ def test_the_reader_starts_at_the_positions_and_never_skips():
     made = told("--topics t,u", {"t": {0: 5, 1: 0}, "u": {0: 0}})
     assert json.loads(made["startingOffsets"]) == {"t": {"0": 5, "1": 0}, "u": {"0": 0}}
     assert (made["subscribe"], made["failOnDataLoss"], made["includeHeaders"]) == ("t,u", "true", "true")
+    assert told("--topics t --group-prefix logs-reader")["groupIdPrefix"] == "logs-reader"
     assert "subscribePattern" not in made and "maxOffsetsPerTrigger" not in made
 
 
