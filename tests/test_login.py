@@ -4,6 +4,7 @@ import datetime
 import json
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
+from emr import jars
 from jobs.auth import jaas
 from jobs.flags import variable
-from tests.kit.job import Job
+from tests.kit.job import ROOT, Job
 from tests.kit.msk import IamBroker
 from tests.kit.oracle import Oracle
 from tests.kit.s3 import CREDENTIALS
@@ -211,28 +213,56 @@ def test_the_job_reads_by_every_way_and_says_what_a_principal_lacks(folder, ways
             assert secret.encode() not in file.read_bytes(), f"{name} is in {file}"
 
 
-@pytest.mark.soak
-def test_an_executor_in_another_process_logs_in_too(folder, iam):
-    """The whole job; the executor has a key of its own, so that its logins can be told from the driver's."""
-    spark = folder / "spark"  # where a local cluster's worker keeps its files
+@pytest.fixture
+def spark_home(folder):
+    """Where a local cluster's worker may keep its files."""
+    spark = folder / "spark"
     spark.mkdir()
     for entry in Path(pyspark.__file__).parent.iterdir():
         (spark / entry.name).symlink_to(entry)
+    yield {"SPARK_HOME": str(spark), "SPARK_LOCAL_IP": "127.0.0.1"}
+    shutil.rmtree(spark)
+
+
+@pytest.mark.soak
+def test_an_executor_in_another_process_logs_in_too(folder, iam, spark_home):
+    """The whole job; the executor has a key of its own, so that its logins can be told from the driver's."""
     flags = [
         *("--bootstrap-servers", iam.address, "--topics", "t", "--transform", "transforms.raw:raw"),
         *("--table", str(folder / "table"), "--trigger", "available-now"),
         *("--auth", "iam", "--kafka-option", "security.protocol=SASL_PLAINTEXT"),
     ]
-    environment = {
-        **CREDENTIALS,
-        "AWS_ACCESS_KEY_ID": "driver",
-        "SPARK_HOME": str(spark),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
-    job = Job(folder, *flags, environment=environment)
+    job = Job(folder, *flags, environment={**CREDENTIALS, **spark_home, "AWS_ACCESS_KEY_ID": "driver"})
     submit = (*AN_EXECUTOR, "--conf", "spark.executorEnv.AWS_ACCESS_KEY_ID=executor", "jobs/ingest.py")
     assert job.run(script=submit) == 0, job.said()[-3000:]
     assert {"driver", "executor"} <= {login.key for login in iam.logins}
     oracle = Oracle(folder, str(folder / "table"), str(folder / "table_quarantine"))
     assert oracle.select("table", "count(*), min(_offset), max(_offset)") == [(100, 0, 99)]
-    shutil.rmtree(spark)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["p12", "jks"])
+def test_an_executor_in_another_process_opens_the_stores_that_were_shipped(kind, folder, ways, spark_home):
+    """Known by their bare names: the driver has them in its working directory, as in cluster mode."""
+    files, broker, here = ways.broker.files, ways.broker, folder / "here"
+    here.mkdir()
+    passwords = {"client": files.keystore_password, "truststore": files.truststore_password}
+    for name, password in passwords.items():
+        p12 = shutil.copy(files.folder / f"{name}.p12", here)
+        if kind == "jks":
+            words = f"-importkeystore -noprompt -deststoretype JKS -srckeystore {p12} -destkeystore {here}/{name}.jks"
+            secret = ["-srcstorepass", password, "-deststorepass", password]
+            if name == "client":
+                secret += ["-srcalias", "key", "-destkeypass", files.key_password]
+            subprocess.run([f"{jars.java_home()}/bin/keytool", *words.split(), *secret], check=True)
+    stores = [f"{name}.{kind}" for name in passwords]
+    login = f"--auth mtls --keystore {stores[0]} --truststore {stores[1]} --topics t"
+    where = ("--bootstrap-servers", broker.at("mtls"), "--transform", "transforms.raw:raw")
+    flags = (*where, *login.split(), "--table", str(folder / "table"), "--trigger", "available-now")
+    job = Job(folder, *flags, environment=ways.environment | spark_home)
+    job.cwd = here
+    broker.produce("t", [(None, b"%d" % n, None, None, 0) for n in range(10)])
+    submit = (*AN_EXECUTOR, "--files", ",".join(stores), str(ROOT / "jobs" / "ingest.py"))
+    assert job.run(script=submit) == 0, job.said()[-3000:]
+    oracle = Oracle(folder, str(folder / "table"), str(folder / "table_quarantine"))
+    assert oracle.select("table", "count(*) >= 10") == [(True,)]

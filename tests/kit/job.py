@@ -27,6 +27,7 @@ class Job:
     def __init__(self, folder: Path, *flags: str, environment: dict[str, str] | None = None):
         self.log = Path(folder) / "job.log"
         self.flags = flags
+        self.cwd = ROOT
         self.kinds = ["kafka"] + ["s3"] * any(flag.startswith("s3://") for flag in flags)
         self.environment = {**os.environ, "JAVA_HOME": jars.java_home()}
         self.environment["PYTHONPATH"] = str(ROOT)  # for the transforms that only tests have
@@ -47,8 +48,8 @@ class Job:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [*submit, "--jars", paths, *script, *self.flags, *more],
-                cwd=ROOT, env=self.environment | {"PYSPARK_PYTHON": str(python)}, stdin=terminal or subprocess.DEVNULL,
-                stdout=terminal or log, stderr=log, start_new_session=True,
+                cwd=self.cwd, env=self.environment | {"PYSPARK_PYTHON": str(python)}, start_new_session=True,
+                stdin=terminal or subprocess.DEVNULL, stdout=terminal or log, stderr=log,
             )  # fmt: skip
 
     def run(
