@@ -85,8 +85,8 @@ def ingest(job: Job, table: Path) -> int:
     process = job.start("--trigger", "1s", "--max-records", str(BATCH))
     batches = 0
     for line in lines(process, job.log):
-        batches = line["batch"] + 1
-        if batches >= 2:
+        batches += 1
+        if line["batch"] >= 1:
             staging = Path(f"{table}_state/staging")
             while not any(staging.glob("*/table/**/*.parquet")) and process.poll() is None:
                 time.sleep(0.01)
@@ -96,8 +96,7 @@ def ingest(job: Job, table: Path) -> int:
     step("job: spark-submit jobs/ingest.py --trigger available-now …   started again, no other step")
     position = job.log.stat().st_size
     process = job.start("--trigger", "available-now", "--max-records", str(BATCH))
-    for line in lines(process, job.log, position):
-        batches = line["batch"] + 1
+    batches += sum(1 for _ in lines(process, job.log, position))
     if process.wait():
         raise SystemExit(f"the job ended with {process.returncode}:\n{job.said()[-3000:]}")
     return batches
