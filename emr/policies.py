@@ -29,7 +29,7 @@ class Asked:
     table: str = ""
     quarantine: str = ""
     state: str = ""
-    checkpoint: str = ""
+    checkpoint: str | None = None
     topics: tuple[str, ...] = ()
     topics_pattern: str | None = None
     auth: str = "iam"
@@ -129,7 +129,7 @@ def _lake(asked: Asked) -> list[dict]:
     """What the job does in its places."""
     settings = Settings(
         bootstrap_servers="", transform="", topics=("any",), table=asked.needs("table", "--table"),
-        quarantine=asked.quarantine, state=asked.state, checkpoint=asked.checkpoint or None,
+        quarantine=asked.quarantine, state=asked.state, checkpoint=asked.checkpoint,
     )  # fmt: skip
     if not flags.bucket(settings.table):
         raise Refused("--table", f"{settings.table} is a local folder; IAM knows only s3://bucket/prefix")

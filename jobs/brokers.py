@@ -100,8 +100,7 @@ class Brokers:
                 try:
                     found[topic] = answer.get()
                 except Py4JJavaError as error:
-                    kinds = {kind for kind, _ in causes(error.java_exception)}
-                    if topic not in may_lack or "UnknownTopicOrPartitionException" not in kinds:
+                    if topic not in may_lack or "UnknownTopicOrPartitionException" not in kinds(error):
                         raise
         return found
 
@@ -136,10 +135,9 @@ class Brokers:
                 self.client.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get()
                 return self.client.describeConsumerGroups(wanted).all().get()[group].members().size()
             except Py4JJavaError as error:
-                kinds = {kind for kind, _ in causes(error.java_exception)}
-                if "GroupIdNotFoundException" in kinds:
+                if "GroupIdNotFoundException" in kinds(error):
                     return 0  # it comes up with the first commit
-                if "GroupAuthorizationException" in kinds:
+                if "GroupAuthorizationException" in kinds(error):
                     raise Refused("--consumer-group", f"the principal may not use {group}; {GROUP}") from None
                 raise
 
@@ -157,6 +155,11 @@ class Brokers:
         for (topic, p), key in keys.items():
             offsets[topic][p] = listed.partitionResult(key).get().offset()
         return offsets
+
+
+def kinds(error: Py4JJavaError) -> set[str]:
+    """The classes of a Java exception and of its causes."""
+    return {kind for kind, _ in causes(error.java_exception)}
 
 
 def known_id(description) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
@@ -24,9 +25,10 @@ class OffsetLog:
     shared, each could find the other's plan under the number of its own batch: nothing guards those files on S3.
     """
 
-    def __init__(self, spark: SparkSession, folder: str):
+    def __init__(self, spark: SparkSession, folder: str | None):
         self.spark = spark
-        self.folder = uri(folder)
+        self.own = None if folder else tempfile.TemporaryDirectory(prefix="floodmark-")  # gone with the process
+        self.folder = uri(folder or self.own.name)
         self.checkpoint = ""
         self.latest: tuple[int, Positions] = (-1, {})
 

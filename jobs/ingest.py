@@ -1,7 +1,6 @@
 """Kafka topics to Parquet, exactly once: settings → session → source → transform → sink, and nothing else."""
 
 import sys
-import tempfile
 from functools import partial
 
 from jobs import contract, exits, query, source
@@ -28,7 +27,6 @@ def ingest(settings: Settings) -> int:
     function, fingerprint = contract.loaded(settings)
     connection = connected(settings)
     spark = session(f"floodmark {settings.table}")
-    scratch = tempfile.TemporaryDirectory(prefix="floodmark-", ignore_cleanup_errors=True)
     try:
         transform = contract.completed(spark, function, settings)
         store = store_of(settings.state)
@@ -38,7 +36,7 @@ def ingest(settings: Settings) -> int:
         writer.prove()
         brokers = Brokers(spark, settings, connection)
         start = writer.claim(partial(source.resumed, brokers, settings))
-        sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings.checkpoint or scratch.name), brokers)
+        sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings.checkpoint), brokers)
         progress = Progress(sink, on_terminal(spark))
         spark.streams.addListener(progress)
         stop = Stop(spark, store, settings.state)
@@ -51,7 +49,6 @@ def ingest(settings: Settings) -> int:
         return 0
     finally:
         spark.stop()
-        scratch.cleanup()
 
 
 if __name__ == "__main__":

@@ -92,13 +92,11 @@ class Settings:
             if kinds[name] != kinds["table"]:
                 raise Refused(f"--{name}", "must be on the same kind of store as --table (all S3 or all local)")
         apart = [("quarantine", "table"), ("state", "table"), ("state", "quarantine")]
-        pairs = [*apart, *((b, a) for a, b in apart)]
-        if self.checkpoint:
-            apart = [("checkpoint", "table"), ("checkpoint", "quarantine")]
-            pairs += [*apart, *((b, a) for a, b in apart), ("state", "checkpoint")]
-        for inner, outer in pairs:
-            if flags.inside(getattr(self, inner), getattr(self, outer)):
-                raise Refused(f"--{inner}", f"{getattr(self, inner)} lies inside --{outer} {getattr(self, outer)}")
+        apart += [("checkpoint", "table"), ("checkpoint", "quarantine")]
+        for inner, outer in [*apart, *((b, a) for a, b in apart), ("state", "checkpoint")]:
+            here, there = getattr(self, inner), getattr(self, outer)
+            if here and there and flags.inside(here, there):
+                raise Refused(f"--{inner}", f"{here} lies inside --{outer} {there}")
         for own in ("ledger", "staging"):
             if self.checkpoint and flags.inside(self.checkpoint, f"{self.state}/{own}"):
                 raise Refused("--checkpoint", f"{self.checkpoint} is the job's own folder; choose another")

@@ -14,7 +14,6 @@ ONCE = (
     "auth",
     "bench",
     "broker",
-    "check",
     "cluster",
     "connection",
     "emr_pages",
