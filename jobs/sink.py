@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ ROWS_THAT_TELL = 1_000  # a file of fewer is mostly its footer
 ROWS_WORTH_A_TASK = 250_000  # fewer rows don't repay a second task's file
 SMALLEST_SHARE = 1 / 32  # of the target size: smaller files cost readers more than another core is worth
 ROWS_THAT_FILL_A_DICTIONARY = 100_000
+PLACE = "pmod(_offset, 32768)"  # of a record in the bitmap of a batch's rejected ones, as wide as Spark makes it
 PATIENCE_S = 300
 
 
@@ -125,8 +127,8 @@ class Sink:
         self._write(self._accepted(counted), f"{staging}/table", self.settings.partition_by)
         counts = observed(seen)
         if counts["rejected"]:
-            # Kafka is read a second time, so that a batch without a bad record is read and parsed only once.
-            counted, _ = watched(rows)
+            # Kafka is read a second time, but only what shares its place with a rejected record is parsed again.
+            counted, _ = watched(rows.where(marked(counts["places"])))
             self._write(self._rejected(counted), f"{staging}/quarantine", ("dt",))
         return counts
 
@@ -237,10 +239,19 @@ def watched(rows: DataFrame) -> tuple[DataFrame, Observation]:
     anew for every rule that looks at it.
     """
     seen = Observation()
-    return rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected")), seen
+    places = F.expr(f"bitmap_construct_agg(CASE WHEN {REJECT} IS NOT NULL THEN {PLACE} END)")
+    return rows.observe(
+        seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected"), places.alias("places")
+    ), seen
 
 
-def observed(seen: Observation) -> dict[str, int]:
+def marked(places: bytes) -> Column:
+    """Whether a record's place is marked: that of each rejected one is, and few others unless many were rejected."""
+    words = ", ".join(f"{word}L" for (word,) in struct.iter_unpack("<q", places))
+    return F.expr(f"getbit(get(array({words}), int({PLACE} div 64)), int({PLACE} % 64)) = 1")
+
+
+def observed(seen: Observation) -> dict:
     """What was counted. Spark tells it through a queue that drops events when it is full, and would wait for ever."""
     told: list[dict[str, int]] = []
     waiting = threading.Thread(target=lambda: told.append(seen.get), daemon=True)

@@ -11,7 +11,7 @@ from jobs import sink as sink_module
 from jobs.arguments import parse
 from jobs.contract import placed
 from jobs.ledger import File
-from jobs.sink import Sink, Stopped, beyond, observed
+from jobs.sink import Sink, Stopped, beyond, marked, observed, watched
 from transforms.access_log import access_log
 
 MIB = 2**20
@@ -68,11 +68,30 @@ def test_a_record_is_parsed_once_for_the_table_and_once_for_the_quarantine(recor
     """Also where the rows come from no stream, as in a replay."""
     plans = []
     monkeypatch.setattr(Sink, "_write", lambda _, rows, *where: plans.append(optimized(rows)))
-    monkeypatch.setattr(sink_module, "observed", lambda seen: {"in": 1, "rejected": 1})
+    monkeypatch.setattr(sink_module, "observed", lambda seen: {"in": 1, "rejected": 1, "places": bytes(4096)})
     rows = records(b"{}").transform(access_log).transform(placed(("dt", "hr")))
     sink("--partition-by", "dt,hr")._stage(rows, 1, "staging")
     every_field = "StructField(event_id,StringType,true),StructField(ts,StringType,true)"
     assert [plan.count(every_field) for plan in plans] == [1, 1]
+    assert plans[1].index("getbit") > plans[1].rindex("from_json"), "what is parsed again isn't chosen before"
+
+
+@pytest.mark.parametrize(
+    "broken, bad",
+    [
+        ("_offset = 0", {0}),
+        ("_offset IN (63, 64, 32767, 32768, 99999)", {63, 64, 32_767, 32_768, 99_999}),
+        ("true", set(range(100_000))),
+    ],
+)
+def test_of_a_batch_with_few_rejected_records_few_are_parsed_again(spark, broken, bad):
+    offsets = spark.range(100_000).selectExpr("id AS _offset")
+    rows = offsets.selectExpr("*", f"CASE WHEN {broken} THEN 'bad' END AS _reject")
+    counted, seen = watched(rows)
+    counted.write.format("noop").mode("append").save()
+    places = {offset % 32_768 for offset in bad}
+    again = {row._offset for row in rows.where(marked(observed(seen)["places"])).collect()}
+    assert again == {offset for offset in range(100_000) if offset % 32_768 in places}
 
 
 def optimized(rows) -> str:
