@@ -17,7 +17,7 @@ from jobs.flags import AVAILABLE_NOW
 from jobs.ledger import Unreadable
 from jobs.offsets import Lost, Start
 from jobs.progress import Progress
-from jobs.refusals import told
+from jobs.refusals import Unreachable, told
 from jobs.settings import Refused
 from jobs.sink import Sink, Stopped
 from jobs.stop import Stop
@@ -83,14 +83,18 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
             query = _started(spark, start, transform, sink)
             born = time.monotonic()
             _watch(query, sink, stop)
-            return
+            if sink.failure is None:
+                return
+            raise sink.failure  # of the last batch before a stop: it may be committed and not published
         except Exception as error:
             cause, sink.failure = sink.failure or error, None
             if isinstance(cause, Stopped):
                 return
             if isinstance(cause, FINAL):
                 raise cause from None
-            refused = told(sink.settings, str(cause), sink.brokers.connection["bootstrap.servers"])
+            refused = cause
+            if not isinstance(cause, Refused):
+                refused = told(sink.settings, str(cause), sink.brokers.connection["bootstrap.servers"])
             if type(refused) is Refused and not sink.has_written and not _lost(sink):
                 raise refused from None  # executors may be refused what the driver may do
         deaths.add(born)
@@ -103,8 +107,11 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
 
 
 def _lost(sink: Sink) -> bool:
-    """Whether something is missing that the next start notes; raises `Lost` if it may not."""
-    return bool(source.resumed(sink.brokers, sink.settings, sink.writer.positions, sink.writer.ids).missing)
+    """Whether something is missing that the next start notes, or nobody can say; raises `Lost` if it may not."""
+    try:
+        return bool(source.resumed(sink.brokers, sink.settings, sink.writer.positions, sink.writer.ids).missing)
+    except Unreachable:
+        return True
 
 
 def _started(spark: SparkSession, start: Start, transform: Transform, sink: Sink) -> StreamingQuery:
@@ -129,11 +136,10 @@ def _watch(query: StreamingQuery, sink: Sink, stop: Stop) -> None:
     looked = time.monotonic()
     try:
         while not query.awaitTermination(LOOK_EVERY_S):
-            idle = not query.status["isTriggerActive"]
-            if stop.asked():
-                sink.stopping = True
-                if idle:
-                    return
+            sink.stopping = stop.asked()
+            idle = not query.status["isTriggerActive"]  # looked at afterwards: a batch that begins now doesn't begin
+            if sink.stopping and idle:
+                return
             if idle and time.monotonic() - looked > LOOK_FOR_OTHERS_S:
                 looked = time.monotonic()
                 with contextlib.suppress(*FAULTS):  # the store doesn't answer: look again later

@@ -54,6 +54,7 @@ class Writer:
         self.positions: Positions = {}
         self.ids: Ids = {}
         self.last_batch: Batch | None = None
+        self.unpublished = False  # its last batch is committed, and perhaps not wholly there
 
     def prove(self) -> None:
         """The store can publish what is staged and refuses a second create of one key; raises `Unusable` otherwise."""
@@ -121,7 +122,12 @@ class Writer:
         return last
 
     def begin(self, start: Start) -> bool:
-        """Whether the next record is this writer's claim, made now; one with missing offsets is a gap."""
+        """Whether the next record is this writer's claim, made now; one with missing offsets is a gap.
+
+        A claim says that all before it is published: no driver would look for the files of an earlier batch again.
+        """
+        if self.unpublished:
+            raise AssertionError(f"batch {self.seq} is committed and not published, so no claim may follow it")
         gone = {missing.topic for missing in start.missing if missing.end is None}
         kept = {topic: at for topic, at in self.positions.items() if topic not in gone}
         fields = {
@@ -169,7 +175,7 @@ class Writer:
         if not self._create(batch):
             self.store.delete(f"{self.places.state}/{batch.staging}")
             raise self._fenced(self.records.read(batch.seq))
-        self.last_batch = batch
+        self.last_batch, self.unpublished = batch, True
         self.records.hint(self.seq)
         return batch
 
@@ -182,6 +188,7 @@ class Writer:
     def publish(self, batch: Batch) -> None:
         """Every file of `batch` is at its final key and its staging is gone; raises `Unusable` if a file is nowhere."""
         self._copy(batch, self.store.copy)
+        self.unpublished = False
         self.store.delete(f"{self.places.state}/{batch.staging}")
 
     def _copy(self, batch: Batch, copy: Callable[[str, str, int], bool]) -> None:
@@ -217,6 +224,7 @@ class Writer:
             self.last_batch = last
         elif last.last_batch is not None:  # published before the claim was made
             self.last_batch = self.records.read(last.last_batch)
+        self.unpublished = False
         self._stand_behind(last)
 
     def _refuse_other_places(self, last: Record) -> None:

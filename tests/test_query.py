@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from jobs import query
+from jobs.arguments import parse
 from jobs.query import Deaths
+from jobs.sink import Stopped
 
 
 @pytest.fixture
@@ -41,3 +43,53 @@ def test_a_query_that_takes_long_to_die_and_gets_nothing_done_dies_in_the_end(cl
     """Each time it waited for a store that doesn't answer, and had not even begun."""
     assert len(died(clock, every=query.WINDOW_S * 2)) == 10
     assert len(died(clock, every=query.WINDOW_S / 2, born=True)) == 10
+
+
+class Query:
+    """A query between two batches."""
+
+    status = {"isTriggerActive": False}  # noqa: RUF012
+
+    def awaitTermination(self, seconds):
+        return False
+
+    def stop(self):
+        pass
+
+
+def stopped(monkeypatch, failure: Exception | None) -> list[str]:
+    """What a job does that is asked to stop and whose last batch ends in `failure` while the stop marker is looked for."""
+    done = []
+    monkeypatch.setattr(query.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(query, "_started", lambda *_: done.append("started") or Query())
+    writer = SimpleNamespace(last_batch=None, resume=lambda _: done.append("resumed"))
+    brokers = SimpleNamespace(connection={"bootstrap.servers": "b:9092"})
+    sink = SimpleNamespace(writer=writer, brokers=brokers, failure=None, stopping=False, has_written=True)
+    sink.settings = parse(["--bootstrap-servers", "b:9092", "--topics", "t", "--transform", "t:t", "--table", "/tmp/t"])
+    progress = SimpleNamespace(gap=lambda start: None, flush=lambda: None, say=lambda *_, **__: None)
+
+    def asked():
+        if done == ["started"]:
+            sink.failure = failure
+        return True
+
+    query.run(None, None, None, sink, progress, SimpleNamespace(asked=asked))
+    return done
+
+
+def test_a_batch_that_fails_as_the_job_is_stopped_is_published_first(monkeypatch):
+    assert stopped(monkeypatch, OSError("503")) == ["started", "resumed", "started"]
+    assert stopped(monkeypatch, None) == stopped(monkeypatch, Stopped()) == ["started"]
+
+
+def test_no_batch_begins_behind_the_look_that_ends_the_job(monkeypatch):
+    """Spark may begin one at any moment; one that does, before the look or after it, isn't cut off."""
+    sink = SimpleNamespace(stopping=False)
+
+    class Beginning(Query):
+        @property
+        def status(self):
+            assert sink.stopping, "a batch may still begin"
+            return {"isTriggerActive": False}
+
+    query._watch(Beginning(), sink, SimpleNamespace(asked=lambda: True))

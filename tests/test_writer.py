@@ -275,6 +275,15 @@ def test_what_a_claim_would_find_is_told_without_a_claim():
     assert driver.begin(Start()), "nobody fenced it"
 
 
+def test_no_claim_hides_a_batch_that_is_not_published():
+    driver = claimed(Memory())
+    batch = ingest(driver, 4)
+    with pytest.raises(AssertionError, match="batch 1 is committed and not published"):
+        driver.begin(Start())
+    driver.publish(batch)
+    assert driver.begin(Start())
+
+
 def test_the_state_of_another_table_is_refused():
     store = Memory()
     claimed(store)
