@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from jobs import flags
 from jobs.settings import Refused
 
 
@@ -22,7 +23,7 @@ class Thing(NamedTuple):
         return text.rstrip("/")
 
 
-ROLE = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+ROLE = flags.ROLE.pattern
 S3 = r"s3://[a-z0-9.-]{3,63}(/\S*)?"
 THINGS = {
     "cluster-id": Thing(r"j-[0-9A-Z]{1,20}", "j-00000000EXAMPLE", "EC2: the cluster of a step"),
@@ -36,7 +37,7 @@ THINGS = {
     ),
     "subnets": Thing(r"subnet-[0-9a-f]{8,17}(,subnet-[0-9a-f]{8,17})*", "subnet-0a0a0a0a0a0a0a0a0", "private, a,b"),
     "security-groups": Thing(r"sg-[0-9a-f]{8,17}(,sg-[0-9a-f]{8,17})*", "sg-0c0c0c0c0c0c0c0c0", "MSK lets them in"),
-    "region": Thing(r"[a-z]{2}(-[a-z]+)+-\d", "us-east-1", "where the job runs"),
+    "region": Thing(flags.REGION.pattern, "us-east-1", "where the job runs"),
     "log-uri": Thing(S3, "s3://example-logs/floodmark", "where EMR puts logs"),
     "artefacts": Thing(r"\S.*", "s3://example-code/floodmark/list.json", "the list that `package --to` wrote"),
 }  # fmt: skip

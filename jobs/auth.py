@@ -138,8 +138,12 @@ def misfits(settings) -> Iterator[tuple[str, str]]:
         yield "--network", "only where --bootstrap-servers is a cluster's ARN"
     if cluster and settings.token_endpoint:
         yield "--token-endpoint", "an MSK cluster takes the tokens of IAM only; leave it out"
+    options = dict(settings.kafka_options)
+    timeout = options.get("kafka.request.timeout.ms", "0")
+    if not timeout.isdecimal():
+        yield "--kafka-option", f"request.timeout.ms={timeout} is no number of milliseconds"
     least = int(auth.properties.get("reconnect.backoff.ms", 0))
-    given = dict(settings.kafka_options).get("kafka.reconnect.backoff.ms", str(least))
+    given = options.get("kafka.reconnect.backoff.ms", str(least))
     if not given.isdecimal() or int(given) < least:
         yield "--kafka-option", f"reconnect.backoff.ms={given} is less than the {least} that MSK's limit asks for"
 

@@ -27,7 +27,7 @@ def loaded(settings: Settings) -> tuple[Transform, str]:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as missing:
-        if missing.name and not module_name.startswith(missing.name):
+        if missing.name and not f"{module_name}.".startswith(f"{missing.name}."):
             raise Refused("--transform", f"{module_name} can't be imported: {missing}") from None
         raise Refused("--transform", f"there is no module {module_name} on the Python path") from None
     except Exception as wrong:

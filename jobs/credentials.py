@@ -63,6 +63,9 @@ def read(settings: Settings) -> dict[str, str]:
         values = None
     if not isinstance(values, dict):
         raise Refused("--secret", f'{name} is not a JSON object like {{"username": "…", "password": "…"}}')
+    wanted = {*auth.chosen(settings).needs, *auth.chosen(settings).takes}
+    if wrong := [key for key in values if key in wanted and not isinstance(values[key], str)]:
+        raise Refused("--secret", f"{name}: {' and '.join(wrong)} must be text, in quotes")
     return {key: value for key, value in values.items() if isinstance(value, str)}
 
 

@@ -7,6 +7,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
 from jobs import query
+from jobs.offsets import OutOfStep
 from jobs.settings import Refused
 from jobs.store import FAULTS, missing_bucket
 from jobs.writer import Fenced
@@ -22,7 +23,7 @@ def code(program: str, run: Callable[[], int]) -> int:
         return run()
     except KeyboardInterrupt:
         return 130
-    except (*CODES, query.Exhausted, *FAULTS) as error:
+    except (*CODES, query.Exhausted, OutOfStep, *FAULTS) as error:
         if bucket := missing_bucket(error):
             error = Refused("--table, --quarantine, --state", f"there is no bucket {bucket}; make it, or mend its name")
         if isinstance(error, query.Exhausted):

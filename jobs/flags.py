@@ -69,6 +69,7 @@ PRINTABLE_OPTIONS = READER_OPTIONS | {
 }
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 CLUSTER = re.compile(r"arn:aws[a-z-]*:kafka:(?P<region>[a-z0-9-]+):\d{12}:cluster/[A-Za-z0-9_-]+/[A-Za-z0-9-]+")
+REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 # The file systems that Spark has on EMR, for a place that only Spark writes to.
 SCHEMES = ("s3", "s3a", "hdfs")
@@ -104,10 +105,9 @@ def group(text: str) -> str:
 
 
 def pattern(text: str) -> str:
-    try:
-        re.compile(re.sub(r"\\p\{\w+\}", "x", text))  # Java's; Python's patterns don't have it
-    except re.error as wrong:
-        raise ArgumentTypeError(f"{text!r} is not a regular expression: {wrong}") from None
+    """A regular expression of Java's, which only Java can judge."""
+    if not text.strip():
+        raise ArgumentTypeError("is empty")
     return text
 
 
@@ -139,6 +139,8 @@ def anywhere(text: str) -> str:
         raise ArgumentTypeError("is empty")
     if re.match(r"file:/", text):
         text = re.sub(r"^file:/+", "/", text)
+    if re.match(r"s3[an]?:(?!//[^/])", text):
+        raise ArgumentTypeError(f"{text!r} names no bucket: s3://bucket/prefix")
     if "://" in text:
         if text.partition("://")[0] not in SCHEMES:
             raise ArgumentTypeError(f"{text!r} is neither {', '.join(f'{scheme}://…' for scheme in SCHEMES)} nor local")
@@ -226,7 +228,7 @@ def external_id(text: str) -> str:
 
 
 def region(text: str) -> str:
-    if not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", text):
+    if not REGION.fullmatch(text):
         raise ArgumentTypeError(f"{text!r} is not a region, like eu-west-1")
     return text
 

@@ -1,7 +1,7 @@
 """What the driver asks of Hadoop's file systems: the checkpoint's offset log and the footers of staged files."""
 
+import hashlib
 import json
-import re
 import tempfile
 from contextlib import contextmanager
 
@@ -9,8 +9,7 @@ from pyspark.sql import SparkSession
 
 from jobs import offsets
 from jobs.offsets import Positions, Ranges
-
-CHECKPOINT = re.compile("[0-9a-f]{32}-[0-9]{12}")  # writer and number of its claim
+from jobs.settings import Settings
 
 
 def uri(place: str) -> str:
@@ -25,21 +24,23 @@ class OffsetLog:
     shared, each could find the other's plan under the number of its own batch: nothing guards those files on S3.
     """
 
-    def __init__(self, spark: SparkSession, folder: str | None):
+    def __init__(self, spark: SparkSession, settings: Settings):
         self.spark = spark
-        self.own = None if folder else tempfile.TemporaryDirectory(prefix="floodmark-")  # gone with the process
+        folder = settings.checkpoint
+        self.own = None if folder else tempfile.TemporaryDirectory(prefix="floodmark-")  # gone at the job's own end
+        self.state = hashlib.sha256(settings.state.encode()).hexdigest()[:8]
         self.folder = uri(folder or self.own.name)
         self.checkpoint = ""
         self.latest: tuple[int, Positions] = (-1, {})
 
     def begin(self, name: str) -> str:
-        """The empty folder `name`, the checkpoint from now on; those of earlier starts are gone."""
+        """An empty folder for `name`, the checkpoint from now on; those of earlier starts on this state are gone."""
         folder, configuration = _path(self.spark, self.folder)
         files = folder.getFileSystem(configuration)
         for status in files.listStatus(folder) if files.exists(folder) else []:
-            if CHECKPOINT.fullmatch(status.getPath().getName()):
+            if status.getPath().getName().startswith(f"{self.state}-"):
                 files.delete(status.getPath(), True)
-        self.checkpoint = f"{self.folder}/{name}"
+        self.checkpoint = f"{self.folder}/{self.state}-{name}"
         self.latest = (-1, {})
         return self.checkpoint
 

@@ -36,7 +36,7 @@ def ingest(settings: Settings) -> int:
         writer.prove()
         brokers = Brokers(spark, settings, connection)
         start = writer.claim(partial(source.resumed, brokers, settings))
-        sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings.checkpoint), brokers)
+        sink = Sink(writer, fingerprint, settings, OffsetLog(spark, settings), brokers)
         progress = Progress(sink, on_terminal(spark))
         spark.streams.addListener(progress)
         stop = Stop(spark, store, settings.state)

@@ -10,10 +10,9 @@ from pyspark.sql import SparkSession
 from jobs import flags, hadoop
 from jobs.refusals import causes
 from jobs.settings import Refused
-from jobs.store import FAULTS, store_of
+from jobs.store import FAULTS, denied, store_of
 from jobs.writer import Writer
 
-DENIED = {"403", "AccessDenied", "Forbidden"}
 # The right that IAM asks for, where the request has another name.
 RIGHTS = {
     "ListObjectsV2": "s3:ListBucket",
@@ -92,7 +91,7 @@ def mend(error: Exception, place: str) -> str:
     line = " ".join(str(error).split())
     if isinstance(error, ClientError):
         code, operation = error.response["Error"]["Code"], error.operation_name
-        if code in DENIED:
+        if denied(error):
             return f"the job's role needs {RIGHTS.get(operation, f's3:{operation}')} there; {ROLE} ({line})"
         return f"there is no such bucket ({line})" if code == "NoSuchBucket" else line
     if flags.bucket(place) and "can't be deleted" in line:

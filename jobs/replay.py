@@ -16,7 +16,7 @@ from jobs import contract, exits, flags, hadoop, offsets, source
 from jobs.arguments import parsed, parser
 from jobs.brokers import Brokers
 from jobs.connection import connected
-from jobs.ledger import Batch
+from jobs.ledger import Batch, Record
 from jobs.offsets import Held, Ids, Positions, Ranges, Start
 from jobs.progress import Progress, on_terminal
 from jobs.records import Records
@@ -96,7 +96,7 @@ class Topics:
         return {topic: {p: at[topic][p] for p in found} for topic, found in partitions.items()}
 
     def resumed(self, known: Positions | None, ids: Ids) -> Start:
-        start = offsets.resumed(self.begin if known is None else known, ids, self.held)
+        start = offsets.resumed(within(self.begin, known), ids, self.held)
         if self.settings.on_data_loss == "fail":
             start.refuse()
         return start
@@ -114,8 +114,17 @@ class Topics:
         return source.part(self.spark, self.settings, self.brokers.connection, ranges)
 
 
+def within(begin: Positions, known: Positions | None) -> Positions:
+    """Where the replay goes on: at its own table's positions, and at the range's begin where the table has none."""
+    return {topic: {**found, **(known or {}).get(topic, {})} for topic, found in begin.items()}
+
+
 class Quarantine:
-    """A table's quarantine, as far as that table's ledger says that it is published."""
+    """A table's quarantine, as far as that table's ledger says that it is published.
+
+    Its own rows say how far it reaches: the ledger forgets a topic that was deleted, and of one that was created again
+    it has the new offsets only.
+    """
 
     def __init__(self, spark: SparkSession, settings: Replay):
         store = store_of(settings.state_of)
@@ -123,27 +132,22 @@ class Quarantine:
         if last is None:
             raise Refused("--quarantine-of, --state-of", f"there is no ledger in {settings.state_of}")
         self.spark = spark
-        self.root = last.quarantine
         self.known_ids = last.ids
-        self.begin = self._first(store)
-        published = published_positions(store, last)
-        self.until = {t: {p: published[t][p] for p in found} for t, found in self.begin.items()}
+        self.begin: Positions = {}
+        self.until: Positions = {}
         self.planned: Ranges = {}
-
-    def _first(self, store: Store) -> Positions:
-        """The first offset in the quarantine, of each partition that has one there."""
-        found: Positions = {}
-        if any(store.files(self.root)):
-            for row in self._rows().groupBy("_topic", "_partition").agg(F.min("_offset").alias("first")).collect():
-                found.setdefault(row._topic, {})[row._partition] = row.first
-        return found
-
-    def _rows(self) -> DataFrame:
-        return self.spark.read.parquet(hadoop.uri(self.root))
+        if any(store.files(last.quarantine)):
+            # Listed here, once. The job may go on meanwhile: what it publishes from now on is left for another replay.
+            name = F.col("_metadata.file_name")
+            later = name.rlike("^[0-9]{12}-") & (name >= f"{published(store, last) + 1:012}")
+            self.rows = spark.read.parquet(hadoop.uri(last.quarantine)).where(~later)
+            ends = self.rows.groupBy("_topic", "_partition").agg(F.min("_offset"), F.max("_offset"))
+            for topic, p, first, highest in ends.collect():
+                self.begin.setdefault(topic, {})[p] = first
+                self.until.setdefault(topic, {})[p] = highest + 1
 
     def resumed(self, known: Positions | None, ids: Ids) -> Start:
-        positions = {topic: {**found, **(known or {}).get(topic, {})} for topic, found in self.begin.items()}
-        return Start(positions=positions, ids=self.known_ids)
+        return Start(positions=within(self.begin, known), ids=self.known_ids)
 
     def ranges(self, number: int) -> Ranges:
         return self.planned
@@ -158,21 +162,17 @@ class Quarantine:
         """The quarantined records of `ranges`, with Kafka's columns."""
         start, end = offsets.edges(ranges)
         columns = ("key", "value", "topic", "partition", "offset", "timestamp")
-        return self._rows().where(beyond(start) & ~beyond(end)).select(
+        return self.rows.where(beyond(start) & ~beyond(end)).select(
             *(F.col(f"_{column}").alias(column) for column in columns),
             F.lit(0).alias("timestampType"),
             F.col("_headers").alias("headers"),
         )  # fmt: skip
 
 
-def published_positions(store: Store, last) -> Positions:
-    """How far a table's files are there to be read: its last batch may still be on its way."""
-    if isinstance(last, Batch):
-        targets = [f"{last.quarantine}/{file.final}" for file in last.quarantine_files]
-        if not all(store.exists(target) for target in targets):
-            start, _ = offsets.edges(last.ranges)
-            return {topic: {**found, **start.get(topic, {})} for topic, found in last.positions.items()}
-    return last.positions
+def published(store: Store, last: Record) -> int:
+    """The ledger's last record whose rejected rows are all there to be read: the last batch may be on its way."""
+    targets = [f"{last.quarantine}/{file.final}" for file in last.quarantine_files] if isinstance(last, Batch) else []
+    return last.seq if all(store.exists(target) for target in targets) else last.seq - 1
 
 
 def main(argv: list[str]) -> int:

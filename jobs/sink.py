@@ -75,15 +75,15 @@ class Sink:
         try:
             if self.stopping:
                 raise Stopped
-            self.reports[batch_id] = report = self._ingest(frame, batch_id)
-            report.warning = self._tell_group(batch_id)
+            planned = self.plan.ranges(batch_id)
+            self.reports[batch_id] = report = self._ingest(frame, batch_id, planned)
+            report.warning = self._tell_group(planned)
         except Exception as failure:
             self.failure = failure
             raise
 
-    def _ingest(self, frame: DataFrame, batch_id: int) -> Report:
+    def _ingest(self, frame: DataFrame, batch_id: int, planned: Ranges) -> Report:
         report = Report(batch_id)
-        planned = self.plan.ranges(batch_id)
         ranges = offsets.remaining(planned, self.writer.positions)
         if not ranges:
             return report
@@ -128,8 +128,14 @@ class Sink:
         counts = observed(seen)
         if counts["rejected"]:
             # Kafka is read a second time, but only what shares its place with a rejected record is parsed again.
-            counted, _ = watched(rows.where(marked(counts["places"])))
+            counted, seen = watched(rows.where(marked(counts["places"])))
             self._write(self._rejected(counted), f"{staging}/quarantine", ("dt",))
+            again = observed(seen)
+            if any(again[name] != counts[name] for name in ("rejected", "places")):
+                raise OSError(
+                    f"--transform: read again, {self.settings.transform} rejected other records of this batch, "
+                    "which is not committed; it must be pure"
+                )
         return counts
 
     def _tasks(self, frame: DataFrame, size: int) -> int:
@@ -220,12 +226,12 @@ class Sink:
             raise OutOfStep(f"{', '.join(changed)}: deleted and created again while it was read")
         return ids
 
-    def _tell_group(self, batch_id: int) -> str | None:
+    def _tell_group(self, planned: Ranges) -> str | None:
         """What went wrong when the consumer group was told of a batch: it is published, and no worse for that."""
         if not self.settings.consumer_group:
             return None
         try:
-            _, ends = offsets.edges(self.plan.ranges(batch_id))
+            _, ends = offsets.edges(planned)
             self.brokers.commit(self.settings.consumer_group, ends)
         except Exception as error:
             return f"--consumer-group {self.settings.consumer_group} was not told: {error}"
@@ -253,12 +259,21 @@ def marked(places: bytes) -> Column:
 
 def observed(seen: Observation) -> dict:
     """What was counted. Spark tells it through a queue that drops events when it is full, and would wait for ever."""
-    told: list[dict[str, int]] = []
-    waiting = threading.Thread(target=lambda: told.append(seen.get), daemon=True)
+    told: list[dict | Exception] = []
+
+    def wait() -> None:
+        try:
+            told.append(seen.get)
+        except Exception as error:
+            told.append(error)
+
+    waiting = threading.Thread(target=wait, daemon=True)
     waiting.start()
     waiting.join(PATIENCE_S)
     if not told:
         raise OSError(f"Spark didn't tell within {PATIENCE_S} s how many rows it wrote; the batch is not committed")
+    if isinstance(told[0], Exception):
+        raise told[0]
     return told[0]
 
 

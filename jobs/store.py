@@ -306,6 +306,11 @@ def _code(error: ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
+def denied(error: Exception) -> bool:
+    """Whether S3 says that the role may not do that. (Of an expired session it says so with other words.)"""
+    return isinstance(error, ClientError) and _code(error) in ("403", "AccessDenied", "Forbidden")
+
+
 def missing_bucket(error: Exception) -> str | None:
     """The bucket that a request went to, if S3 says that there is none."""
     if isinstance(error, ClientError) and _code(error) == "NoSuchBucket":

@@ -15,7 +15,7 @@ from jobs import flags, ledger, offsets
 from jobs.ledger import Batch, Claim, File, Gap, Record
 from jobs.offsets import Ids, Positions, Start
 from jobs.records import Records
-from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store
+from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store, denied
 
 # Where to go on: from the table's positions (none for a new table) and its topics' ids.
 Resume = Callable[[Positions | None, Ids], Start]
@@ -67,7 +67,8 @@ class Writer:
             try:
                 self.store.exists(f"{place}/")
             except FAULTS as error:
-                raise OSError(f"--{name}: {place} can't be used: {' '.join(str(error).split())}") from error
+                kind = Unusable if denied(error) else OSError
+                raise kind(f"--{name}: {place} can't be used: {' '.join(str(error).split())}") from error
         for name in ("table", "quarantine"):
             if not self.store.reaches(self.places.state, getattr(self.places, name)):
                 raise Unusable(f"--{name}: {getattr(self.places, name)} is not on the file system of --state "

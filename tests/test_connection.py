@@ -106,6 +106,11 @@ def test_a_secret_that_can_not_be_read_is_one_line(secret):
     assert said.startswith(f"--secret: {name} is not a JSON object") and "canary" not in said
 
 
+def test_a_secret_whose_password_is_a_number_is_one_line(secret):
+    name = secret('{"username": "u", "password": 12345}')
+    assert refused(f"--auth scram --secret {name}") == f"--secret: {name}: password must be text, in quotes"
+
+
 def test_properties_that_no_flag_takes_come_from_the_secret_or_the_environment(secret, monkeypatch):
     monkeypatch.setenv("FLOODMARK_SSL_KEY_PASSWORD", "k")
     monkeypatch.setenv("FLOODMARK_SASL_JAAS_CONFIG", "other")

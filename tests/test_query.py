@@ -58,7 +58,7 @@ class Query:
 
 
 def stopped(monkeypatch, failure: Exception | None) -> list[str]:
-    """What a job does that is asked to stop and whose last batch ends in `failure` while the stop marker is looked for."""
+    """What a job does that is asked to stop, and whose last batch ends in `failure` while the marker is looked for."""
     done = []
     monkeypatch.setattr(query.time, "sleep", lambda seconds: None)
     monkeypatch.setattr(query, "_started", lambda *_: done.append("started") or Query())

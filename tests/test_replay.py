@@ -3,6 +3,7 @@
 import json
 import shlex
 import signal
+from collections import Counter
 
 import pytest
 
@@ -85,6 +86,35 @@ def test_a_quarantine_is_replayed_exactly_and_once(folder, broker):
     assert ingest.run(*DRAIN) == 0, ingest.said()
     assert again(pipeline, *flags) == 0, pipeline.job.said()
     assert_replayed()
+
+
+@on_one_line
+def test_what_was_rejected_of_topics_that_are_gone_is_replayed_too(folder, broker):
+    """Of a topic that was deleted the ledger has no offsets any more; of one created again it has only the new ones."""
+    pipeline = Pipeline(folder, broker, partitions=1)
+    again_, gone = f"{pipeline.topic}-again", f"{pipeline.topic}-gone"
+    pipeline.send(10)
+    pipeline.job.flags += ("--topics", f"{pipeline.topic},{again_},{gone}", "--on-data-loss", "record")
+    ingest = pipeline.job
+    for topic in (again_, gone):
+        broker.create_topic(topic)
+        broker.produce(topic, [(None, b"old", None, START_MS, 0)] * 10)
+    assert ingest.run(*DRAIN) == 0, ingest.said()
+    for topic in (again_, gone):
+        broker.delete_topic(topic)
+    broker.create_topic(again_)
+    broker.produce(again_, [(None, b"new", None, START_MS, 0)] * 3)
+    assert ingest.run(*DRAIN) == 0, ingest.said()
+    pipeline.job = Job(folder, "--table", pipeline.table)
+    assert again(pipeline, "--quarantine-of", pipeline.table) == 0, pipeline.job.said()
+    rows = Counter((topic, bytes.fromhex(id_)) for topic, id_ in found(pipeline, "_topic, id"))
+    assert rows[again_, b"old"] == rows[gone, b"old"] == 10 and rows[again_, b"new"] == 3
+
+
+def test_a_replay_goes_on_at_its_tables_positions_and_begins_what_it_does_not_know_where_the_range_does():
+    begin = {"a": {0: 500, 1: 500}, "b": {0: 7}}
+    assert replay.within(begin, {"a": {0: 600}, "c": {0: 1}}) == {"a": {0: 600, 1: 500}, "b": {0: 7}}
+    assert replay.within(begin, None) == begin
 
 
 TOPIC = "--bootstrap-servers b:9092 --topics t"

@@ -76,6 +76,18 @@ def test_a_record_is_parsed_once_for_the_table_and_once_for_the_quarantine(recor
     assert plans[1].index("getbit") > plans[1].rindex("from_json"), "what is parsed again isn't chosen before"
 
 
+def test_a_transform_that_rejects_others_the_second_time_ends_the_batch(records, monkeypatch):
+    """As many, so that the rows staged are as many as were counted."""
+    monkeypatch.setattr(Sink, "_write", lambda *_: None)
+    seen = iter(
+        [{"in": 2, "rejected": 1, "places": b"\1" + bytes(4095)}, {"in": 2, "rejected": 1, "places": bytes(4096)}]
+    )
+    monkeypatch.setattr(sink_module, "observed", lambda _: next(seen))
+    rows = records(b"{}").transform(access_log).transform(placed(("dt",)))
+    with pytest.raises(OSError, match="read again, t:t rejected other records of this batch"):
+        sink()._stage(rows, 2, "staging")
+
+
 @pytest.mark.parametrize(
     "broken, bad",
     [
@@ -146,6 +158,16 @@ def test_a_count_that_never_comes_ends_the_batch_and_not_the_job(monkeypatch):
 
     with pytest.raises(OSError, match="not committed"):
         observed(Silent())
+
+
+def test_why_there_is_no_count_is_told():
+    class Broken:
+        @property
+        def get(self):
+            raise RuntimeError("the JVM is gone")
+
+    with pytest.raises(RuntimeError, match="the JVM is gone"):
+        observed(Broken())
 
 
 def test_a_job_that_was_asked_to_end_begins_no_batch():

@@ -42,6 +42,14 @@ NOT_UTF_8 = f"NOT is_valid_utf8({TEXT})" if hasattr(F, "is_valid_utf8") else f"e
 BEGINS_LIKE_ANOTHER = f"coalesce(ascii({{}}) IN ({', '.join(str(ord(first)) for first in '-0123456789tf[{')}), false)"
 
 
+# What closes the array of `parsed` itself, like `{"a": 1}], "b": [2`, would pass for whole. Nothing that does can be an
+# object's member too, where a comma wants a name behind it. Few records have the bracket and are parsed once more.
+CONTAINED = (
+    f"(NOT contains({TEXT}, ']') OR "
+    f"""coalesce(from_json(concat('{{"record":', {TEXT}, ',"end":true}}'), 'end BOOLEAN', {STRICT}).end, false))"""
+)
+
+
 def json_records(schema: str, event_time: str | None = None) -> Callable[[DataFrame], DataFrame]:
     """A transform that gives one typed row for each JSON object.
 
@@ -55,8 +63,8 @@ def json_records(schema: str, event_time: str | None = None) -> Callable[[DataFr
 
     def typed_rows(records: DataFrame) -> DataFrame:
         rows = (
-            records.selectExpr("*", f"{parsed(readable(declared))} AS _json")
-            .selectExpr("*", f"CASE WHEN {whole('_json')} THEN get(_json.record, 0) END AS _record")
+            records.selectExpr("*", f"{parsed(readable(declared))} AS _json", f"{CONTAINED} AS _contained")
+            .selectExpr("*", f"CASE WHEN _contained AND {whole('_json')} THEN get(_json.record, 0) END AS _record")
             .selectExpr(
                 "*", *(f"{cast(f'_record.{quoted(f.name)}', f.dataType)} AS {quoted(f.name)}" for f in declared)
             )
@@ -154,7 +162,8 @@ def rules(declared: T.StructType, event_time: str | None) -> dict[str, str]:
         "tombstone": "_value IS NULL",
         "empty value": f"_record IS NULL AND NOT {TEXT} RLIKE '[^ \t\r\n]'",
         "not utf-8": NOT_UTF_8,
-        "not json": f"_record IS NULL AND NOT exists(array({parsed('STRING')}), frame -> {whole('frame')})",
+        "not json": f"_record IS NULL AND NOT (_contained "
+        f"AND exists(array({parsed('STRING')}), frame -> {whole('frame')}))",
         "not a json object": f"_record IS NULL AND NOT {TEXT} RLIKE '^[ \t\r\n]*[{{]'",
     }
     found |= {f"wrong type: {field}": f"{unreadable(field)} OR {mistyped(field)}" for field in every}
