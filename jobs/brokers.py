@@ -100,8 +100,11 @@ class Brokers:
                 try:
                     found[topic] = answer.get()
                 except Py4JJavaError as error:
-                    if topic not in may_lack or "UnknownTopicOrPartitionException" not in kinds(error):
+                    if "UnknownTopicOrPartitionException" not in kinds(error):
                         raise
+                    if topic not in may_lack:
+                        servers = self.connection["bootstrap.servers"]
+                        raise Refused("--topics", f"there is no topic {topic} on {servers}") from None
         return found
 
     def offsets(self, partitions: Mapping[str, list[int]], at: str | int, isolation: str | None = None) -> Positions:

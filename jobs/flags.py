@@ -119,6 +119,8 @@ def function(text: str) -> str:
 
 def place(text: str) -> str:
     """A table's place: `s3://bucket/prefix` or an absolute local path."""
+    if "://" in text and not re.match(r"s3a?://|file:", text):
+        raise ArgumentTypeError(f"{text!r} is neither s3://bucket/prefix nor a local folder")
     text = anywhere(text)
     if "://" in text and bucket(text) is None:
         raise ArgumentTypeError(f"{text!r} is neither s3://bucket/prefix nor a local folder")

@@ -41,6 +41,10 @@ def ingest(settings: Settings) -> int:
         spark.streams.addListener(progress)
         stop = Stop(spark, store, settings.state)
         progress.say("started", writer=writer.id, seq=writer.seq, **settings.printable())
+        before = writer.last_batch and writer.last_batch.partitioned_by
+        if before not in (None, settings.partition_by):
+            said = f"--partition-by: the table's files lie by {'/'.join(before)} until now; few readers take both"
+            progress.say("warning", said=said)
         query.run(spark, start, transform, sink, progress, stop)
         writer.begin(Start())  # all is published: from now on the files are their owner's
         stop.obeyed()

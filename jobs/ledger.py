@@ -86,6 +86,13 @@ class Batch:
     def files(self) -> tuple[File, ...]:
         return self.table_files + self.quarantine_files
 
+    @property
+    def partitioned_by(self) -> tuple[str, ...] | None:
+        """The columns that name the folders of its files in the table, if it has any there."""
+        for file in self.table_files:
+            return tuple(folder.partition("=")[0] for folder in file.final.split("/")[:-1])
+        return None
+
 
 Record = Claim | Gap | Batch
 KINDS = {"claim": Claim, "gap": Gap, "batch": Batch}

@@ -56,6 +56,14 @@ QUERY_LOGGERS = [
     "org.apache.spark.sql.execution.streaming.MicroBatchExecution",
     "org.apache.spark.sql.execution.streaming.runtime.MicroBatchExecution",
 ]
+# Their warnings are of what is meant to be, or what the job says itself.
+NOISY_LOGGERS = [
+    "org.apache.kafka.clients.NetworkClient",  # twice a second while a broker is away
+    "org.apache.spark.scheduler.DAGScheduler",  # a query that is stopped has no jobs to cancel
+    "org.apache.spark.sql.execution.streaming.ResolveWriteToStream",  # no adaptive plans in a stream
+    "org.apache.spark.sql.execution.streaming.runtime.ResolveWriteToStream",
+    "org.apache.parquet.hadoop.MemoryManager",  # many partition values share the writers' memory
+]
 
 
 def session(name: str) -> SparkSession:
@@ -83,8 +91,8 @@ def session(name: str) -> SparkSession:
     log4j = spark._jvm.org.apache.logging.log4j
     for name in QUERY_LOGGERS:
         log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
-    # Twice a second while a broker is away; the job says so itself.
-    log4j.core.config.Configurator.setLevel("org.apache.kafka.clients.NetworkClient", log4j.Level.ERROR)
+    for name in NOISY_LOGGERS:
+        log4j.core.config.Configurator.setLevel(name, log4j.Level.ERROR)
     return spark
 
 

@@ -306,9 +306,17 @@ def _code(error: ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
+NEVER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+
+
 def denied(error: Exception) -> bool:
-    """Whether S3 says that the role may not do that. (Of an expired session it says so with other words.)"""
-    return isinstance(error, ClientError) and _code(error) in ("403", "AccessDenied", "Forbidden")
+    """Whether trying again is in vain: the role or the user may not do that, or no folder can be there.
+
+    (S3 has other words for a session that has expired.)
+    """
+    if isinstance(error, ClientError):
+        return _code(error) in ("403", "AccessDenied", "Forbidden")
+    return isinstance(error, OSError) and error.errno in NEVER
 
 
 def missing_bucket(error: Exception) -> str | None:

@@ -9,12 +9,14 @@ import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from jobs import flags, ledger, offsets
 from jobs.ledger import Batch, Claim, File, Gap, Record
 from jobs.offsets import Ids, Positions, Start
 from jobs.records import Records
+from jobs.settings import Refused
 from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store, denied
 
 # Where to go on: from the table's positions (none for a new table) and its topics' ids.
@@ -64,15 +66,24 @@ class Writer:
     def reach(self) -> None:
         """Files that are staged in the state can appear in table and quarantine."""
         for name, place in dataclasses.asdict(self.places).items():
-            try:
+            with self._usable(name):
                 self.store.exists(f"{place}/")
-            except FAULTS as error:
-                kind = Unusable if denied(error) else OSError
-                raise kind(f"--{name}: {place} can't be used: {' '.join(str(error).split())}") from error
+                self.store.reaches(place, place)
         for name in ("table", "quarantine"):
             if not self.store.reaches(self.places.state, getattr(self.places, name)):
                 raise Unusable(f"--{name}: {getattr(self.places, name)} is not on the file system of --state "
                                f"{self.places.state}, so files can't appear there in one step")  # fmt: skip
+
+    @contextmanager
+    def _usable(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except FAULTS as error:
+            why = getattr(error, "strerror", None) or " ".join(str(error).split())
+            why = f"{getattr(self.places, name)} can't be used: {why}"
+            if denied(error):
+                raise Refused(f"--{name}", why) from error
+            raise OSError(f"--{name}: {why}") from error
 
     @property
     def probe(self) -> str:
@@ -241,8 +252,9 @@ class Writer:
                 if self.records.last():
                     return True
                 raise Unusable(
-                    f"--state: {root} has files, but {self.places.state} has no ledger: was --state mistyped? "
-                    f"If the ledger is lost, `spark-submit jobs/rebuild.py` makes it again from the table"
+                    f"--state: {root} has files, but {self.places.state} has no ledger: are they somebody else's, or "
+                    "was --state mistyped? If the ledger is lost, `spark-submit jobs/rebuild.py` makes it again from "
+                    "the table"
                 )
         return False
 

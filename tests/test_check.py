@@ -232,7 +232,7 @@ FAILING = {
                       "--bootstrap-servers: 127.0.0.1:9096 doesn't open (Connection refused): look at security groups "
                       "and routes; MSK has port 9096 for --auth scram, and for --auth none: private 9092"),
     "one closed port": ("ports", "", "--bootstrap-servers: 127.0.0.1:9 doesn't open (Connection refused)"),
-    "no such topic": ("login", "leaders offsets records rows", "--topics: not every one of "),
+    "no such topic": ("login", "leaders offsets records rows", "--topics: there is no topic "),
     "it drops rows": ("transform", "rows", "--transform: tests.kit.odd:drops_some must make one row of each record"),
     "it breaks": ("rows", "", "--transform: tests.kit.odd:breaks fails on "),
     "a file for a folder": ("quarantine", "publish", "--quarantine: "),

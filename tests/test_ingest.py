@@ -353,7 +353,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(folder, broker):
         ("--trigger", "soon"): "ingest.py: --trigger: 'soon' is not a duration: write 500ms, 60s, 5m or 1h",
         ("--auth", "mtls", "--keystore", "/nowhere.p12"): "ingest.py: --keystore: /nowhere.p12 can't be read here: No "
         "such file or directory; on a cluster --files puts it into the working directory under its bare name",
-        ("--topics", "nowhere"): f"ingest.py: --topics: not every one of nowhere is on {broker.bootstrap}",
+        ("--table", "/proc/x/t"): "ingest.py: --table: /proc/x/t can't be used: No such file or directory",
+        ("--topics", "nowhere"): f"ingest.py: --topics: there is no topic nowhere on {broker.bootstrap}",
     }.items():
         pipeline.job.log.unlink(missing_ok=True)
         assert pipeline.job.run(*DRAIN, *flags) == 2

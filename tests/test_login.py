@@ -110,7 +110,7 @@ def test_the_library_signs_as_the_job_and_as_the_role(mechanism, way, answers, i
     {
         "wrong p12": "--keystore, --truststore: the store's password is wrong",
         "sealed pem": "--keystore: Java opens no key in a .pem that OpenSSL has sealed; make it a .p12",
-        "no such topic": "--topics: not every one of t, u is on 127.0.0.1",
+        "no such topic": "--topics: there is no topic ",
     }.items(),
 )
 def test_what_java_complains_of_is_one_line_that_names_the_flag(question, flag, answers):

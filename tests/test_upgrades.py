@@ -60,6 +60,8 @@ def goes_on(folder, broker, s3, point: str, changes: Iterable[str], before: str 
     for batch in old:
         assert len(batch.table_files) == 6 and all("/hr=" in file.final for file in batch.table_files)
     assert any("/hr=" in file.final for file in last.table_files) == ("partition" not in changes)
+    warned = "--partition-by: the table's files lie by dt/hr until now" in pipeline.job.said()
+    assert warned == ("partition" in changes and bool(old))
     usual = 1 if "partition" in changes else 6
     assert (len(last.table_files) > usual) == ("file size" in changes)
 

@@ -19,7 +19,7 @@ import duckdb
 
 from tests.kit.broker import Broker
 from tests.kit.events import access_log_events
-from tests.kit.job import LINE, Job, kill
+from tests.kit.job import LINE, ROOT, Job, kill
 
 EVENTS = 200_000
 TOPICS = {"shop-access": 4, "api-access": 2}  # partitions
@@ -160,6 +160,7 @@ def explore(bootstrap: str, table: Path) -> None:
     flags = " ".join(["--bootstrap-servers", bootstrap, *FLAGS, "--table", str(table)])
     print(f"""
 everything is still up; in another terminal:
+  cd {ROOT}
   {python} -m tests.kit.demo --send 1000 --to {bootstrap}
   make run SPARK={LINE} ARGS="{flags} --trigger available-now"
   {python} -c "import duckdb; print(duckdb.sql(\\"SELECT dt, hr, count(*) FROM '{table}/**/*.parquet' GROUP BY ALL\\"))"
