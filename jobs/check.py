@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pyspark.sql import SparkSession
 
-from jobs import exits, probes, query, trials
+from jobs import exits, probes, trials
 from jobs.arguments import parse
 from jobs.session import session
 from jobs.settings import Settings
@@ -94,7 +94,7 @@ def tried(check: Check, known: Known) -> bool:
         except (trials.Failed, *exits.CODES) as error:
             passed, said = False, str(error)
         except Exception as error:
-            passed, said = False, query.first_line(error)
+            passed, said = False, exits.first_line(error)
     status = "not tried:" if without else "ok" if passed else "FAILED"
     print(f"{status:<10} {check.name:<10} {said}", flush=True)
     return passed

@@ -4,7 +4,6 @@ import collections
 import contextlib
 import math
 import random
-import re
 import time
 from functools import partial
 
@@ -13,27 +12,21 @@ from pyspark.sql.streaming import StreamingQuery
 
 from jobs import source
 from jobs.contract import Transform
+from jobs.exits import FINAL, Exhausted, first_line
 from jobs.flags import AVAILABLE_NOW
-from jobs.ledger import Unreadable
-from jobs.offsets import Lost, Start
+from jobs.offsets import Start
 from jobs.progress import Progress
-from jobs.refusals import Unreachable, told
+from jobs.refusals import Unreachable, meaning
 from jobs.settings import Refused
 from jobs.sink import Sink, Stopped
 from jobs.stop import Stop
 from jobs.store import FAULTS
-from jobs.writer import Fenced, Unusable, Writer
+from jobs.writer import Writer
 
-# Another try would end in the same way. (What Kafka refuses now, though it was there, may pass.)
-FINAL = (Fenced, Lost, Unreadable, Unusable)
 RESTARTS = 5
 WINDOW_S = 600
 LOOK_EVERY_S = 0.5
 LOOK_FOR_OTHERS_S = 10  # a driver without records to write learns only so that another has taken over
-
-
-class Exhausted(Exception):
-    """The query died more often than a passing fault explains."""
 
 
 class Deaths:
@@ -94,7 +87,7 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
                 raise cause from None
             refused = cause
             if not isinstance(cause, Refused):
-                refused = told(sink.settings, str(cause), sink.brokers.connection["bootstrap.servers"])
+                refused = meaning(sink.settings, str(cause), sink.brokers.connection["bootstrap.servers"])
             if type(refused) is Refused and not sink.has_written and not _lost(sink):
                 raise refused from None  # executors may be refused what the driver may do
         deaths.add(born)
@@ -146,10 +139,3 @@ def _watch(query: StreamingQuery, sink: Sink, stop: Stop) -> None:
                     sink.writer.look()
     finally:
         query.stop()  # a batch that still runs is cancelled: two queries may never be alive in one driver
-
-
-def first_line(error: BaseException) -> str:
-    """What happened, in one line: the last cause that Java names, or what Spark puts behind a page of its own."""
-    causes = re.findall(r"^Caused by: (.+)$", str(error), re.MULTILINE)
-    text = causes[-1] if causes else str(error).partition("terminated with exception: ")[2] or str(error)
-    return f"{type(error).__name__}: {text.strip().partition(chr(10))[0]}"[:500]

@@ -56,7 +56,7 @@ def refusal(settings: Settings, error, servers: str = "") -> Refused:
     """What a Java exception means: the innermost of its causes that is known."""
     chain = list(causes(error))
     for kind, message in reversed(chain):
-        if refused := told(settings, f"{kind}: {message}", servers):
+        if refused := meaning(settings, f"{kind}: {message}", servers):
             return refused
     kind, message = chain[-1]
     asked = servers or settings.bootstrap_servers
@@ -70,7 +70,7 @@ def causes(error) -> Iterator[tuple[str, str]]:
         error = error.getCause()
 
 
-def told(settings: Settings, text: str, servers: str = "") -> Refused | None:
+def meaning(settings: Settings, text: str, servers: str = "") -> Refused | None:
     """What a text with an exception's class and message means, if it is one that is known."""
     if OF_THE_STORE.search(text):
         return None

@@ -9,7 +9,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from jobs import contract, network, query, refusals, source
+from jobs import contract, exits, network, refusals, source
 from jobs.brokers import Brokers
 from jobs.connection import connected
 from jobs.contract import Transform
@@ -140,7 +140,7 @@ def reads_records(known: Known) -> str:
             said.append(sampled(known, ranges) if ends[topic][p] > found[p] else f"{topic}: no record yet")
         except Exception as error:
             servers = known.connection["bootstrap.servers"]
-            refused = refusals.told(only(known.settings, topic), str(error), servers)
+            refused = refusals.meaning(only(known.settings, topic), str(error), servers)
             problems.append(str(refused or f"{topic}-{p} can't be read: {plain(error)}"))
     if known.samples:
         known.passed.add("records")
@@ -196,7 +196,7 @@ def plain(error: Exception) -> str:
     if isinstance(error, Py4JJavaError):
         *_, (kind, message) = refusals.causes(error.java_exception)
         return f"{kind}: {message}".partition("\n")[0]
-    return query.first_line(error)
+    return exits.first_line(error)
 
 
 def some(said: list[str]) -> str:

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from jobs.arguments import parse
-from jobs.refusals import WORDS, port, refusal, told
+from jobs.refusals import WORDS, meaning, port, refusal
 
 ERRORS = "org.apache.kafka.common.errors."
 
@@ -101,8 +101,8 @@ def test_the_innermost_cause_that_is_known_speaks():
 
 def test_the_text_of_a_query_that_died_on_an_executor_is_understood_too():
     text = f"Job aborted: {ERRORS}TopicAuthorizationException: Not authorized to access topics: [t]\n\tat x"
-    assert str(told(settings("--auth scram"), text)).startswith("--topics: the principal may not read t, u")
-    assert told(settings(), "java.lang.NullPointerException") is None
+    assert str(meaning(settings("--auth scram"), text)).startswith("--topics: the principal may not read t, u")
+    assert meaning(settings(), "java.lang.NullPointerException") is None
 
 
 def test_a_port_is_remarked_on_only_where_msk_has_it_for_another_way():
@@ -128,5 +128,5 @@ def test_every_row_can_be_worded():
     ],
 )
 def test_what_the_store_says_is_no_word_of_kafkas(text):
-    assert told(settings("--auth iam"), text) is None
-    assert told(settings("--auth iam"), text.replace("s3", "x")) is not None
+    assert meaning(settings("--auth iam"), text) is None
+    assert meaning(settings("--auth iam"), text.replace("s3", "x")) is not None

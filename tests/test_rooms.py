@@ -76,6 +76,12 @@ def test_every_flag_is_in_the_readme_and_every_flag_there_exists():
     assert flags == set(re.findall(r"(--[a-z][a-z-]+)", table)) - {"--conf"}
 
 
+def test_the_readme_has_every_flag_of_the_other_commands():
+    for file in (ROOT / "jobs").glob("*.py"):
+        for flag in re.findall(r'add(?:_argument)?\(\s*"(--[a-z-]+)"', file.read_text()):
+            assert f"`{flag}" in README or f"{flag} " in README, f"{flag} of jobs/{file.name}"
+
+
 def test_the_readmes_run_command_is_taken():
     command = re.search(r'make run ARGS="(.*?)"\n', README, re.DOTALL)[1].replace("\\\n", " ")
     assert arguments.parse(shlex.split(command)).topics == ("orders",)

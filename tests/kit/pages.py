@@ -5,11 +5,11 @@ import shlex
 from pathlib import Path
 from string import Template
 
-from emr.account import THINGS, variable
+from emr.account import VALUES, variable
 
 FOLDER = Path(__file__).parents[2] / "emr"
 # What AWS or `python -m emr` would answer, where a command's answer goes into a variable.
-ANSWERS = {variable(name): thing.placeholder for name, thing in THINGS.items()}
+ANSWERS = {variable(name): thing.placeholder for name, thing in VALUES.items()}
 
 
 def page(name: str) -> str:
