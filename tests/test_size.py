@@ -72,5 +72,5 @@ def test_a_backlog_of_ten_million_is_one_batch_for_a_driver_of_a_gibibyte(folder
     (batch,) = pipeline.batches()
     assert (batch.rows_in, batch.rows_written) == (10_000_000, 10_000_000)
     rows = "count(*), count(DISTINCT value), min(value::VARCHAR), max(value::VARCHAR)"
-    found = duckdb.sql(f"SELECT {rows} FROM '{pipeline.table}/**/*.parquet'").fetchone()
-    assert found == (10_000_000, 10_000_000, f"{0:040}", f"{10_000_000 - 1:040}")
+    found = duckdb.sql(f"SELECT {rows} FROM '{pipeline.table}/**/*.parquet'").fetchall()
+    assert found == [(10_000_000, 10_000_000, f"{0:040}", f"{10_000_000 - 1:040}")]
