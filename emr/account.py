@@ -51,9 +51,9 @@ def variable(name: str) -> str:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what only the account knows", "each may come from the environment instead")
-    for name, thing in VALUES.items():
+    for name, value in VALUES.items():
         placeholder = name.upper().replace("-", "_")
-        group.add_argument(f"--{name}", type=thing, metavar=placeholder, help=f"{thing.help} [{variable(name)}]")
+        group.add_argument(f"--{name}", type=value, metavar=placeholder, help=f"{value.help} [{variable(name)}]")
 
 
 class Account:

@@ -122,8 +122,6 @@ def place(text: str) -> str:
     if "://" in text and not re.match(r"s3a?://|file:", text):
         raise ArgumentTypeError(f"{text!r} is neither s3://bucket/prefix nor a local folder")
     text = anywhere(text)
-    if "://" in text and bucket(text) is None:
-        raise ArgumentTypeError(f"{text!r} is neither s3://bucket/prefix nor a local folder")
     if bucket(text) is not None and not BUCKET.fullmatch(bucket(text)):
         raise ArgumentTypeError(f"{text!r} has no bucket's name: 3 to 63 small letters, digits, dots and hyphens")
     if bucket(text) is not None and not re.fullmatch(r"s3a?://[^/]+/.+", text):

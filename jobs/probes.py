@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from jobs import flags, hadoop
 from jobs.refusals import causes
 from jobs.settings import Refused
-from jobs.store import FAULTS, denied, store_of
+from jobs.store import FAULTS, denied, missing_bucket, store_of
 from jobs.writer import Writer
 
 # The right that IAM asks for, where the request has another name.
@@ -90,10 +90,10 @@ def told(flag: str, place: str) -> Iterator[None]:
 def mend(error: Exception, place: str) -> str:
     line = " ".join(str(error).split())
     if isinstance(error, ClientError):
-        code, operation = error.response["Error"]["Code"], error.operation_name
         if denied(error):
-            return f"the job's role needs {RIGHTS.get(operation, f's3:{operation}')} there; {ROLE} ({line})"
-        return f"there is no such bucket ({line})" if code == "NoSuchBucket" else line
+            right = RIGHTS.get(error.operation_name, f"s3:{error.operation_name}")
+            return f"the job's role needs {right} there; {ROLE} ({line})"
+        return f"there is no such bucket ({line})" if missing_bucket(error) else line
     if flags.bucket(place) and "can't be deleted" in line:
         return f"the job's role needs s3:DeleteObject there; {ROLE} ({line}; what was tried is left)"
     return line

@@ -24,6 +24,8 @@ FAULTS = (OSError, BotoCoreError, ClientError)  # what a store raises when it ca
 ABSENT = {"404", "NoSuchKey", "NotFound"}
 EXISTS = {"412", "PreconditionFailed"}
 CONFLICT = {"409", "ConditionalRequestConflict"}  # another create of the key was under way: ask again
+DENIED = {"403", "AccessDenied", "Forbidden"}
+NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}  # for a local folder
 UNKNOWN_HEADER = {"501", "NotImplemented"}
 LARGEST_COPY = 5 * 2**30  # S3 copies up to 5 GiB in one request
 REQUESTS_AT_ONCE = 16
@@ -306,17 +308,14 @@ def _code(error: ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
-NEVER = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
-
-
 def denied(error: Exception) -> bool:
     """Whether trying again is in vain: the role or the user may not do that, or no folder can be there.
 
     (S3 has other words for a session that has expired.)
     """
     if isinstance(error, ClientError):
-        return _code(error) in ("403", "AccessDenied", "Forbidden")
-    return isinstance(error, OSError) and error.errno in NEVER
+        return _code(error) in DENIED
+    return isinstance(error, OSError) and error.errno in NO_PLACE
 
 
 def missing_bucket(error: Exception) -> str | None:

@@ -40,8 +40,6 @@ TEXT = "cast(_value AS STRING)"
 NOT_UTF_8 = f"NOT is_valid_utf8({TEXT})" if hasattr(F, "is_valid_utf8") else f"encode({TEXT}, 'UTF-8') <> _value"
 # A regular expression for each text of each record would cost a third of what the parsing does.
 BEGINS_LIKE_ANOTHER = f"coalesce(ascii({{}}) IN ({', '.join(str(ord(first)) for first in '-0123456789tf[{')}), false)"
-
-
 # What closes the array of `parsed` itself, like `{"a": 1}], "b": [2`, would pass for whole. Nothing that does can be an
 # object's member too, where a comma wants a name behind it. Few records have the bracket and are parsed once more.
 CONTAINED = (
@@ -162,7 +160,7 @@ def rules(declared: T.StructType, event_time: str | None) -> dict[str, str]:
         "tombstone": "_value IS NULL",
         "empty value": f"_record IS NULL AND NOT {TEXT} RLIKE '[^ \t\r\n]'",
         "not utf-8": NOT_UTF_8,
-        "not json": f"_record IS NULL AND NOT (_contained "
+        "not json": "_record IS NULL AND NOT (_contained "
         f"AND exists(array({parsed('STRING')}), frame -> {whole('frame')}))",
         "not a json object": f"_record IS NULL AND NOT {TEXT} RLIKE '^[ \t\r\n]*[{{]'",
     }

@@ -9,7 +9,7 @@ from emr.account import VALUES, variable
 
 FOLDER = Path(__file__).parents[2] / "emr"
 # What AWS or `python -m emr` would answer, where a command's answer goes into a variable.
-ANSWERS = {variable(name): thing.placeholder for name, thing in VALUES.items()}
+ANSWERS = {variable(name): value.placeholder for name, value in VALUES.items()}
 
 
 def page(name: str) -> str:
