@@ -9,9 +9,9 @@ import pytest
 
 from jobs import sink as sink_module
 from jobs.arguments import parse
-from jobs.contract import placed
+from jobs.contract import NULL_FOLDER, placed
 from jobs.ledger import File
-from jobs.sink import Sink, Stopped, beyond, marked, observed, watched
+from jobs.sink import Sink, Stopped, beyond, marked, observed, unfolded, watched
 from transforms.access_log import access_log
 
 MIB = 2**20
@@ -127,6 +127,34 @@ def test_a_column_that_outgrew_its_dictionary_has_none_in_the_next_file(spark, t
     assert writes.outgrown == {"many"}
     assert with_dictionary(tmp_path / first.staged) == {"many", "few"}
     assert with_dictionary(tmp_path / written("second").staged) == {"few"}
+
+
+def test_staged_folders_become_those_that_spark_would_make(spark, tmp_path):
+    columns = ("id", "'2026-11-0' || id AS dt", "date_from_unix_date(id) AS day", "id - 1 AS n", "'a-b_c.d' AS s")
+    rows = spark.range(3).selectExpr(*columns)
+    writes = sink("--state", str(tmp_path))
+    for by in (("dt",), ("n",), ("day", "n"), ("s", "dt", "day", "n")):
+        name = "-".join(by)
+        writes._write(rows, f"{name}/staged", by)
+        rows.write.partitionBy(*by).parquet(f"{tmp_path}/{name}/expected")
+        expected = contents(tmp_path / name / "expected")
+        assert {unfolded(folder): data for folder, data in contents(tmp_path / name / "staged").items()} == expected
+
+
+def test_a_staged_null_becomes_a_null(spark, tmp_path):
+    """As the day of a rejected record without a time."""
+    sink("--state", str(tmp_path))._write(spark.sql("SELECT 1 AS id, CAST(null AS STRING) AS dt"), "staged", ("dt",))
+    (folder,) = contents(tmp_path / "staged")
+    assert unfolded(folder) == f"dt={NULL_FOLDER}"
+
+
+def contents(root) -> dict[str, tuple[list[str], list[tuple]]]:
+    """The columns and rows of each folder with files below `root`."""
+    folders = {file.parent for file in root.rglob("*.parquet")}
+    found = {
+        folder: duckdb.sql(f"FROM read_parquet('{folder}/*.parquet', hive_partitioning=false)") for folder in folders
+    }
+    return {str(folder.relative_to(root)): (rows.columns, rows.fetchall()) for folder, rows in found.items()}
 
 
 def with_dictionary(file) -> set[str]:
