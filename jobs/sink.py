@@ -93,11 +93,12 @@ class Sink:
         size = self.plan.size(ranges)
         with report.phase("stage"):
             counts = self._stage(frame, size, staging)
-        with report.phase("check"):
+        with report.phase("check"), ThreadPoolExecutor(1) as beside:
+            ids = beside.submit(self._ids, ranges)
             files = self._files(staging)
             self._check(counts, files, size)
             self._learn(frame.sparkSession, files["table"])
-            ids = self._ids(ranges)
+            ids = ids.result()
         with report.phase("commit"):
             report.batch = self.writer.commit(
                 ids=ids,
@@ -124,12 +125,12 @@ class Sink:
         """Writes the batch below `staging`; its rows in all, and how many of them were rejected."""
         rows = rows.coalesce(self._tasks(rows, size))
         counted, seen = watched(rows)
-        self._write(self._accepted(counted), f"{staging}/table", self.settings.partition_by)
+        self._write(self._accepted(counted), f"{staging}/table", ",".join(self.settings.partition_by))
         counts = observed(seen)
         if counts["rejected"]:
             # Kafka is read a second time, but only what shares its place with a rejected record is parsed again.
             counted, seen = watched(rows.where(marked(counts["places"])))
-            self._write(self._rejected(counted), f"{staging}/quarantine", ("dt",))
+            self._write(self._rejected(counted), f"{staging}/quarantine", "dt")
             again = observed(seen)
             if any(again[name] != counts[name] for name in ("rejected", "places")):
                 raise OSError(
@@ -159,7 +160,7 @@ class Sink:
     def _accepted(self, rows: DataFrame) -> DataFrame:
         not_data = {*PROVENANCE, *RAW, REJECT, EVENT_TIME, *self.settings.partition_by}
         own = [column for column in rows.columns if column not in not_data]
-        return rows.where(F.col(REJECT).isNull()).select(*own, *PROVENANCE, *self.settings.partition_by)
+        return rows.where(F.col(REJECT).isNull()).select(*own, *PROVENANCE, folded(self.settings.partition_by))
 
     def _rejected(self, rows: DataFrame) -> DataFrame:
         day = utc_day(rows.drop(EVENT_TIME))
@@ -170,10 +171,9 @@ class Sink:
             F.when(day.rlike("^[0-9]{4}-"), day).alias("dt"),  # no day that a reader couldn't take for a date
         )
 
-    def _write(self, rows: DataFrame, folder: str, partition_by: tuple[str, ...]) -> None:
+    def _write(self, rows: DataFrame, folder: str, partition_by: str) -> None:
         """A task's file of one partition value is cut where it comes to the target size."""
-        name, values = folded(partition_by)
-        writer = rows.withColumn(name, values).drop(*{*partition_by} - {name}).write.partitionBy(name).mode("append")
+        writer = rows.write.partitionBy(partition_by).mode("append")
         most = max(int(self.settings.target_file_size / self.row_bytes), 1)
         for column in self.outgrown or ():
             writer.option(f"parquet.enable.dictionary#{column}", "false")
@@ -278,12 +278,12 @@ def observed(seen: Observation) -> dict:
     return told[0]
 
 
-def folded(partition_by: tuple[str, ...]) -> tuple[str, Column]:
-    """One column in the place of several, whose folder in staging is one level deep: each costs S3 six requests.
+def folded(partition_by: tuple[str, ...]) -> Column:
+    """One column in the place of several, so that staging's folders are one level deep: each costs S3 six requests.
 
-    Neither the columns' names nor their values have a comma; `contract` rejects others. A null is alone.
+    Neither the columns' names nor their values have a comma; `settings` and `contract` refuse others.
     """
-    return ",".join(partition_by), F.concat_ws(",", *(F.col(column).cast("string") for column in partition_by))
+    return F.concat_ws(",", *(F.col(column).cast("string") for column in partition_by)).alias(",".join(partition_by))
 
 
 def unfolded(folder: str) -> str:

@@ -11,7 +11,7 @@ from jobs import sink as sink_module
 from jobs.arguments import parse
 from jobs.contract import NULL_FOLDER, placed
 from jobs.ledger import File
-from jobs.sink import Sink, Stopped, beyond, marked, observed, unfolded, watched
+from jobs.sink import Sink, Stopped, beyond, folded, marked, observed, unfolded, watched
 from transforms.access_log import access_log
 
 MIB = 2**20
@@ -116,7 +116,7 @@ def test_a_column_that_outgrew_its_dictionary_has_none_in_the_next_file(spark, t
     writes = sink("--state", str(tmp_path))
 
     def written(name: str) -> File:
-        writes._write(rows, name, ("dt",))
+        writes._write(rows, name, "dt")
         (file,) = tmp_path.glob(f"{name}/dt=2026/*.parquet")
         return File(staged=str(file.relative_to(tmp_path)), final="", bytes=1, rows=150_000)
 
@@ -135,7 +135,8 @@ def test_staged_folders_become_those_that_spark_would_make(spark, tmp_path):
     writes = sink("--state", str(tmp_path))
     for by in (("dt",), ("n",), ("day", "n"), ("s", "dt", "day", "n")):
         name = "-".join(by)
-        writes._write(rows, f"{name}/staged", by)
+        own = [column for column in rows.columns if column not in by]
+        writes._write(rows.select(*own, folded(by)), f"{name}/staged", ",".join(by))
         rows.write.partitionBy(*by).parquet(f"{tmp_path}/{name}/expected")
         expected = contents(tmp_path / name / "expected")
         assert {unfolded(folder): data for folder, data in contents(tmp_path / name / "staged").items()} == expected
@@ -143,7 +144,7 @@ def test_staged_folders_become_those_that_spark_would_make(spark, tmp_path):
 
 def test_a_staged_null_becomes_a_null(spark, tmp_path):
     """As the day of a rejected record without a time."""
-    sink("--state", str(tmp_path))._write(spark.sql("SELECT 1 AS id, CAST(null AS STRING) AS dt"), "staged", ("dt",))
+    sink("--state", str(tmp_path))._write(spark.sql("SELECT 1 AS id, CAST(null AS STRING) AS dt"), "staged", "dt")
     (folder,) = contents(tmp_path / "staged")
     assert unfolded(folder) == f"dt={NULL_FOLDER}"
 
