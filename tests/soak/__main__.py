@@ -90,8 +90,9 @@ def tried(part: dict, evidence: Path, end: float) -> dict | None:
     else:
         kept = kills.run(part["store"], part["seed"], part["planned"], part["records"], part["stock"])
         result = kept._asdict()
-        if part["stock"]:
-            result["wrong"] = [] if kept.wrong and kept.kills else ["nothing was wrong: the oracle is blind"]
+        if part["stock"]:  # how it ended, and what it left out, doesn't count: a reader must have seen what may not be
+            seen = kept.kills and kept.violations
+            result["wrong"] = [] if seen else [f"the oracle saw nothing wrong after {kept.kills} kills: it is blind"]
     line = part | result | {"seconds": round(time.monotonic() - begin)}
     with evidence.open("a") as file:
         file.write(json.dumps(line) + "\n")

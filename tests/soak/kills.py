@@ -30,6 +30,7 @@ class Evidence(NamedTuple):
     duplicated: int
     samples: int
     recovery_s: float  # the longest from a kill until a reader saw something new
+    violations: list[str]  # the first things that a reader saw and that may not be
     wrong: list[str]
 
 
@@ -136,7 +137,8 @@ class Soak:
         pipeline.oracle.look()
         found = pipeline.oracle.records()
         (rows,) = pipeline.oracle.db.execute("SELECT count(*) FROM rows").fetchone()
-        wrong = wrong + pipeline.oracle.violations[:5]
+        violations = pipeline.oracle.violations[:5]
+        wrong = wrong + violations
         if not wrong:
             try:
                 pipeline.assert_exact()
@@ -150,6 +152,7 @@ class Soak:
             duplicated=rows - len(found),
             samples=pipeline.oracle.samples,
             recovery_s=round(max(self.recoveries, default=0), 1),
+            violations=violations,
             wrong=wrong,
         )
 
