@@ -128,7 +128,8 @@ class Sink:
         self._write(self._accepted(counted), f"{staging}/table", ",".join(self.settings.partition_by))
         counts = observed(seen)
         if counts["rejected"]:
-            # Kafka is read a second time, but only what shares its place with a rejected record is parsed again.
+            # Kafka is read a second time. A replay parses only what shares its place with a rejected record again; of a
+            # stream, whose transform is behind a frame that no filter gets through, every record is.
             counted, seen = watched(rows.where(marked(counts["places"])))
             self._write(self._rejected(counted), f"{staging}/quarantine", "dt")
             again = observed(seen)
