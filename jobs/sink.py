@@ -94,11 +94,11 @@ class Sink:
         with report.phase("stage"):
             counts = self._stage(frame, size, staging)
         with report.phase("check"), ThreadPoolExecutor(1) as beside:
-            ids = beside.submit(self._ids, ranges)
+            asked = beside.submit(self._ids, ranges)
             files = self._files(staging)
             self._check(counts, files, size)
             self._learn(frame.sparkSession, files["table"])
-            ids = ids.result()
+            ids = asked.result()
         with report.phase("commit"):
             report.batch = self.writer.commit(
                 ids=ids,
