@@ -37,22 +37,36 @@ class Oracle:
 
     def _look(self) -> None:
         self.samples += 1
-        files = ((root, entry.name) for root, uri in self.roots.items() for entry in self.store.files(uri))
-        found = {file for file in files if not hidden(file[1])}
-        for gone in self.seen.keys() - found - self.away:
+        found = {(root, name): mark for root in self.roots for name, mark in self._listed(root)}
+        for gone in self.seen.keys() - found.keys() - self.away:
             self.violations.append(f"{gone} vanished")
-        self.violations += [f"{back} came back" for back in self.away & found]
-        for file in found & self.seen.keys():
-            if self._identity(*file) != self.seen[file]:
+        self.violations += [f"{back} came back" for back in self.away & found.keys()]
+        for file in found.keys() & self.seen.keys():
+            if found[file] != self.seen[file]:
                 self.violations.append(f"{file} changed")
-        fresh = sorted(found - self.seen.keys())
+        fresh = sorted(found.keys() - self.seen.keys())
         for file in fresh:
+            self.seen[file] = found[file]
             self._read(*file)
         if fresh:
             self._unique()
 
+    def _listed(self, root: str) -> Iterator[tuple[str, tuple]]:
+        """Each file that a reader finds in the root, with what tells it from another of its name."""
+        if isinstance(self.store, Local):
+            for entry in self.store.files(self.roots[root]):
+                if not hidden(entry.name):
+                    status = Path(self.roots[root], entry.name).stat()
+                    yield entry.name, (status.st_ino, status.st_size, status.st_mtime_ns)
+            return
+        bucket, _, prefix = f"{self.roots[root]}/".removeprefix("s3://").partition("/")
+        for page in self.store.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for item in page.get("Contents", []):
+                name = item["Key"].removeprefix(prefix)
+                if not hidden(name):
+                    yield name, (item["ETag"], item["Size"])
+
     def _read(self, root: str, name: str) -> None:
-        self.seen[root, name] = self._identity(root, name)
         try:
             rows = f"SELECT ?, ?, _topic, _partition, _offset FROM read_parquet('{self.path(root, name)}')"
             self.db.execute(f"INSERT INTO rows {rows}", [root, name])
@@ -64,15 +78,6 @@ class Oracle:
             "SELECT topic, part, pos, list(file) FROM rows GROUP BY ALL HAVING count(*) > 1 LIMIT 3"
         )
         self.violations += [f"twice: {row}" for row in twice.fetchall()]
-
-    def _identity(self, root: str, name: str) -> tuple:
-        uri = f"{self.roots[root]}/{name}"
-        if isinstance(self.store, Local):
-            status = Path(uri).stat()
-            return status.st_ino, status.st_size, status.st_mtime_ns
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        head = self.store.client.head_object(Bucket=bucket, Key=key)
-        return head["ETag"], head["ContentLength"]
 
     @contextmanager
     def without(self, root: str, name: str) -> Iterator[None]:
@@ -114,10 +119,14 @@ class Oracle:
             return []
         return duckdb.execute(f"SELECT {columns} FROM read_parquet($1, union_by_name=true)", [files]).fetchall()
 
+    def rows(self, columns: str, grouped: str = "") -> list[tuple]:
+        """`columns` (of root, file, topic, part, pos) of every row seen so far."""
+        with self.one_at_a_time:
+            return self.db.execute(f"SELECT {columns} FROM rows {grouped}").fetchall()
+
     def records(self) -> set[tuple[str, int, int]]:
         """(topic, partition, offset) of every row seen so far."""
-        with self.one_at_a_time:
-            return set(self.db.execute("SELECT topic, part, pos FROM rows").fetchall())
+        return set(self.rows("topic, part, pos"))
 
     def watch(self) -> "Watch":
         return Watch(self)

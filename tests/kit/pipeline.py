@@ -1,6 +1,7 @@
 """One topic, the job that reads it, and the oracle that watches what comes out."""
 
 from collections import defaultdict
+from datetime import datetime, timezone
 from pathlib import Path
 
 from jobs import ledger
@@ -57,25 +58,49 @@ class Pipeline:
     def assert_exact(self) -> None:
         """Every record that was sent is there once, where it belongs and unchanged, and the ledger says the same."""
         self.oracle.assert_exactly(self.sent)
-        good = {key: event.value.decode() for key, event in self.sent.items() if event.reason is None}
+        good = {key: event for key, event in self.sent.items() if event.reason is None}
         bad = {key: event for key, event in self.sent.items() if event.reason is not None}
         key = "_topic, _partition, _offset"
-        table = {tuple(row[:3]): row[3] for row in self.oracle.select("table", f"{key}, id")}
-        assert table == good
-        columns = f"{key}, _key, _value, reason, transform, epoch_ms(_timestamp)"
+        table = {tuple(row[:3]): row[3:] for row in self.oracle.select("table", f"{key}, id, epoch_ms(_timestamp)")}
+        assert table == {key: (event.value.decode(), event.timestamp_ms) for key, event in good.items()}
+        columns = f"{key}, _key, _value, _headers, reason, transform, epoch_ms(_timestamp)"
         quarantine = {tuple(row[:3]): row[3:] for row in self.oracle.select("quarantine", columns)}
         assert quarantine == {
-            key: (event.key, event.value, event.reason, self.transform, event.timestamp_ms)
+            key: (event.key, event.value, headers(event), event.reason, self.transform, event.timestamp_ms)
             for key, event in bad.items()
         }
+        self.assert_each_lies_in_its_hour()
         self.assert_ledger_is_true()
+
+    def assert_each_lies_in_its_hour(self) -> None:
+        """The folders `dt=…` and `hr=…` of each row are those of its event's time."""
+        for file, *key in self.oracle.rows("file, topic, part, pos"):
+            at = datetime.fromtimestamp(self.sent[tuple(key)].timestamp_ms / 1000, timezone.utc)
+            true = {"dt": f"{at:%Y-%m-%d}", "hr": f"{at:%H}"}
+            folders = dict(folder.split("=") for folder in file.split("/")[:-1])
+            assert folders == {name: true[name] for name in folders}, file
 
     def assert_ledger_is_true(self) -> None:
         """The ledger's files, rows and ranges are those of the folders, and nothing is left staged."""
-        store, files, offsets = self.oracle.store, {}, 0
+        store, files, offsets, ends = self.oracle.store, {}, 0, {}
+        held = defaultdict(list)
+        extent = "min(pos), max(pos) + 1, count(*)"
+        for root, file, topic, *rest in self.oracle.rows(f"root, file, topic, part, {extent}", "GROUP BY ALL"):
+            held[root, file].append((topic, *rest))
         for batch in self.batches():
             offsets += size(batch.ranges)
-            assert batch.rows_in == batch.rows_written + batch.rows_rejected
+            for topic, partitions in batch.ranges.items():
+                for partition, (start, end) in partitions.items():
+                    assert ends.get((topic, partition), start) == start, "a batch goes on where the last one ended"
+                    ends[topic, partition] = end
+            for root, of_root in (("table", batch.table_files), ("quarantine", batch.quarantine_files)):
+                for file in of_root:
+                    records = held[root, file.final]
+                    assert sum(count for *_, count in records) == file.rows
+                    for topic, partition, first, last, _ in records:
+                        start, end = batch.ranges[topic][partition]
+                        assert start <= first and last <= end, f"{file.final}: the records of another batch"
+            assert batch.rows_in == batch.rows_written + batch.rows_rejected == size(batch.ranges) - batch.holes
             assert sum(file.rows for file in batch.table_files) == batch.rows_written
             assert sum(file.rows for file in batch.quarantine_files) == batch.rows_rejected
             files |= {f"{self.table}/{file.final}": file.bytes for file in batch.table_files}
@@ -96,3 +121,7 @@ class Pipeline:
 
     def batches(self) -> list[ledger.Batch]:
         return [record for record in self.records() if isinstance(record, ledger.Batch)]
+
+
+def headers(event: Event) -> list[dict]:
+    return [{"key": name, "value": value} for name, value in event.headers]

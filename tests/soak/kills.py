@@ -5,6 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -18,13 +19,13 @@ from tests.kit.s3 import S3Server
 TICK = 0.05  # seconds between two looks at a running job
 # A job dies while it starts, while it writes its first batch, or later: each as often, and so long after at the latest.
 STARTING_S, WRITING_S, LATER_S = 8.0, 2.0, 4.0
-CHUNK = 500  # records that arrive at once
+CHUNK, PAUSE_S = 500, (0.2, 2.0)  # so many records arrive at once, and the next so long after
 PATIENCE_S = 300
 
 
 class Evidence(NamedTuple):
     kills: int
-    mid_batch: int  # of the kills, those that left files staged
+    mid_batch: int  # of the kills, those that left files of this life staged
     rows: int
     lost: int
     duplicated: int
@@ -51,7 +52,7 @@ class Soak:
 
     def __init__(self, pipeline: Pipeline, seed: int, kills: int, records: int):
         self.pipeline, self.kills, self.records = pipeline, kills, records
-        self.chance = random.Random(seed)
+        self.chance, self.pauses = random.Random(seed), random.Random(-seed)
         self.died = 0
         self.mid_batch = 0
         self.recoveries: list[float] = []
@@ -60,20 +61,19 @@ class Soak:
 
     def run(self) -> Evidence:
         over = threading.Event()
-        arrivals = threading.Thread(target=self._arrive, args=(over,))
-        arrivals.start()
         wrong: list[str] = []
-        try:
-            with self.pipeline.oracle.watch():
-                while self.died < self.kills and not wrong:
-                    wrong += self._live()
+        with ThreadPoolExecutor(1) as beside:
+            arrivals = beside.submit(self._arrive, over)
+            try:
+                with self.pipeline.oracle.watch():
+                    while self.died < self.kills and not wrong:
+                        wrong += self._live()
+                    over.set()
+                    arrivals.result()
+                    if not wrong and self.pipeline.job.run("--trigger", "available-now", script=self.script):
+                        wrong.append(f"the last run ended badly: {self.pipeline.job.said()[-2000:]}")
+            finally:
                 over.set()
-                arrivals.join()
-                if not wrong and self.pipeline.job.run("--trigger", "available-now", script=self.script):
-                    wrong.append(f"the last run ended badly: {self.pipeline.job.said()[-2000:]}")
-        finally:
-            over.set()
-            arrivals.join()
         return self._judged(wrong)
 
     def _arrive(self, over: threading.Event) -> None:
@@ -82,7 +82,7 @@ class Soak:
             due = self.records * (self.died + 1) // (self.kills + 1)
             if len(self.pipeline.sent) < due:
                 self.pipeline.send(min(CHUNK, due - len(self.pipeline.sent)))
-            time.sleep(0.2)
+            over.wait(self.pauses.uniform(*PAUSE_S))
         if left := self.records - len(self.pipeline.sent):
             self.pipeline.send(left)
 
@@ -102,7 +102,7 @@ class Soak:
         finally:
             kill(process)
         self.died += 1
-        self.mid_batch += self._staged()
+        self.mid_batch += "started" in said_since(job, position) and self._staged()  # it began with nothing staged
         if self.dead_since is None:
             self.dead_since, self.files = time.monotonic(), len(self.pipeline.oracle.seen)
         return []
@@ -136,7 +136,7 @@ class Soak:
         pipeline = self.pipeline
         pipeline.oracle.look()
         found = pipeline.oracle.records()
-        (rows,) = pipeline.oracle.db.execute("SELECT count(*) FROM rows").fetchone()
+        ((rows,),) = pipeline.oracle.rows("count(*)")
         violations = pipeline.oracle.violations[:5]
         wrong = wrong + violations
         if not wrong:
