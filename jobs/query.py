@@ -92,6 +92,11 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
                 raise refused from None  # executors may be refused what the driver may do
         deaths.add(born)
         line = str(refused or first_line(cause))
+        if stop.asked():
+            progress.flush()
+            progress.say("warning", said=f"when the job was asked to stop its query died: {line}")
+            sink.writer.resume(lambda positions, _: Start(positions=positions))  # the last batch may need publishing
+            return
         if len(deaths) > RESTARTS:
             raise Exhausted(f"{deaths}, at last of: {line}") from cause
         progress.flush()
@@ -125,13 +130,16 @@ def _started(spark: SparkSession, start: Start, transform: Transform, sink: Sink
 
 
 def _watch(query: StreamingQuery, sink: Sink, stop: Stop) -> None:
-    """Returns when the query has ended by itself or, between two batches, because the job was asked to stop."""
+    """Returns when the query has ended by itself or, between two batches, because the job was asked to stop.
+
+    Brokers that are away don't delay that: a query that asks them for offsets is between two batches.
+    """
     looked = time.monotonic()
     try:
         while not query.awaitTermination(LOOK_EVERY_S):
             sink.stopping = stop.asked()
             idle = not query.status["isTriggerActive"]  # looked at afterwards: a batch that begins now doesn't begin
-            if sink.stopping and idle:
+            if sink.stopping and (idle or not (sink.at_work or sink.reports)):
                 return
             if idle and time.monotonic() - looked > LOOK_FOR_OTHERS_S:
                 looked = time.monotonic()

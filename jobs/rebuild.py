@@ -6,6 +6,7 @@ Every row carries its topic, partition and offset, so the table itself says wher
 import re
 import sys
 from collections.abc import Iterable
+from functools import reduce
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -17,7 +18,8 @@ from jobs.session import session
 from jobs.store import Store, store_of
 from jobs.writer import Places, Unusable, Writer
 
-KEY = ("_topic", "_partition")
+KEY = ["_topic", "_partition"]
+RECORD = [*KEY, "_offset"]
 
 
 def main(argv: list[str]) -> int:
@@ -46,13 +48,15 @@ def rebuilt(spark: SparkSession, places: Places, accept_holes: bool = False) -> 
     """A new ledger whose first record claims what the table holds; the positions in it.
 
     Raises `Unusable` when there is a ledger, when the table holds a record twice, or when offsets are missing between
-    those it holds: the job would skip them.
+    those it holds, or are staged only: the job would skip them.
     """
     store = store_of(places.state)
     if any(store.files(f"{places.state}/ledger")):
         raise Unusable(f"--state: {places.state} has a ledger; it is rebuilt only where there is none")
-    partitions = held(spark, store, places).collect()
+    rows = published(spark, store, places)
+    partitions = held(rows).collect()
     check(partitions, accept_holes)
+    refuse_staged(rows, store, places)
     writer = Writer(store, places, spark.sparkContext.applicationId)
     writer.prove()
     writer.seq = last_batch(store, places)
@@ -63,16 +67,36 @@ def rebuilt(spark: SparkSession, places: Places, accept_holes: bool = False) -> 
     return positions
 
 
-def held(spark: SparkSession, store: Store, places: Places) -> DataFrame:
-    """For each topic and partition: rows, different offsets, the first offset and the last."""
+def published(spark: SparkSession, store: Store, places: Places) -> DataFrame:
+    """Topic, partition and offset of each row in table and quarantine."""
     roots = [root for root in (places.table, places.quarantine) if any(store.files(root))]
     if not roots:
         raise Unusable(
             f"--table: {places.table} and {places.quarantine} have no files; start the job, it needs no ledger"
         )
-    rows = [spark.read.parquet(hadoop.uri(root)).select(*KEY, "_offset") for root in roots]
-    together = rows[0] if len(rows) == 1 else rows[0].union(rows[1])
-    return together.groupBy(*KEY).agg(
+    return reduce(DataFrame.union, (spark.read.parquet(hadoop.uri(root)).select(*RECORD) for root in roots))
+
+
+def refuse_staged(rows: DataFrame, store: Store, places: Places) -> None:
+    """Nothing that the job would skip is staged and not in the table."""
+    folder = f"{places.state}/staging"
+    if not any(entry.name.endswith(".parquet") for entry in store.files(folder)):
+        return
+    reader = rows.sparkSession.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
+    staged = reader.parquet(hadoop.uri(folder)).select(*RECORD)
+    ends = rows.groupBy(*KEY).agg(F.max("_offset").alias("last"))
+    first = staged.join(rows, RECORD, "left_anti").join(ends, KEY).where("_offset < last").orderBy(*RECORD).first()
+    if first:
+        raise Unusable(
+            f"{first._topic}-{first._partition}: offset {first._offset} is in {folder} and not in the "
+            "table, which holds later ones: the last batch was not wholly published. Add what is staged to the table, "
+            "or remove it to do without"
+        )
+
+
+def held(rows: DataFrame) -> DataFrame:
+    """For each topic and partition: rows, different offsets, the first offset and the last."""
+    return rows.groupBy(*KEY).agg(
         F.count("*").alias("rows"),
         F.countDistinct("_offset").alias("offsets"),
         F.min("_offset").alias("first"),

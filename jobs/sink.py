@@ -67,11 +67,13 @@ class Sink:
         self.values = 1
         self.outgrown: set[str] | None = None  # the columns without a dictionary, once a file has told
         self.stopping = False
+        self.at_work = False
         self.has_written = False
         self.failure: Exception | None = None
         self.reports: dict[int, Report] = {}
 
     def __call__(self, frame: DataFrame, batch_id: int) -> None:
+        self.at_work = True
         try:
             if self.stopping:
                 raise Stopped
@@ -81,6 +83,8 @@ class Sink:
         except Exception as failure:
             self.failure = failure
             raise
+        finally:
+            self.at_work = False
 
     def _ingest(self, frame: DataFrame, batch_id: int, planned: Ranges) -> Report:
         report = Report(batch_id)

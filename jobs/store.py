@@ -273,7 +273,7 @@ class S3:
         try:
             self._conditional(self.client.copy_object, **request)
         except ClientError as error:
-            if _code(error) not in UNKNOWN_HEADER:
+            if not unknown_header(error):
                 raise
             self.client.copy_object(**request)
 
@@ -316,6 +316,11 @@ def denied(error: Exception) -> bool:
     if isinstance(error, ClientError):
         return _code(error) in DENIED
     return isinstance(error, OSError) and error.errno in NO_PLACE
+
+
+def unknown_header(error: Exception) -> bool:
+    """Whether the store knows no If-None-Match in this request, and says so."""
+    return isinstance(error, ClientError) and _code(error) in UNKNOWN_HEADER
 
 
 def missing_bucket(error: Exception) -> str | None:

@@ -17,7 +17,7 @@ from jobs.ledger import Batch, Claim, File, Gap, Record
 from jobs.offsets import Ids, Positions, Start
 from jobs.records import Records
 from jobs.settings import Refused
-from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store, denied
+from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store, denied, unknown_header
 
 # Where to go on: from the table's positions (none for a new table) and its topics' ids.
 Resume = Callable[[Positions | None, Ids], Start]
@@ -96,12 +96,16 @@ class Writer:
         try:
             kept = self.store.create(probe, b"first") and not self.store.create(probe, b"second")
             kept = kept and self.store.read(probe) == b"first"
+        except FAULTS as error:
+            if not unknown_header(error):
+                raise
+            kept = False
         finally:
             self.store.delete(self.probe)
         if not kept:
             raise Unusable(
-                f"--state: the store of {self.places.state} lets an object be created twice, so two drivers could both "
-                "commit one batch; use a store that honours If-None-Match, such as Amazon S3"
+                f"--state: the store of {self.places.state} can't be told to create an object only where there is "
+                "none, so two drivers could both commit one batch; use one that honours If-None-Match, like Amazon S3"
             )
 
     def claim(self, resume: Resume) -> Start:

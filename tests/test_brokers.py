@@ -8,11 +8,11 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer
 from tests.kit.broker import Broker
 from tests.kit.cluster import Cluster
 from tests.kit.events import Event
-from tests.kit.job import LINE, kill
+from tests.kit.job import kill
 from tests.kit.pipeline import START_MS, Pipeline
 from tests.test_ingest import DRAIN, EVERY_SECOND, complete, ends, wait_until
 
-pytestmark = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
+pytestmark = pytest.mark.newest
 
 
 @pytest.mark.soak
@@ -38,6 +38,30 @@ def test_brokers_that_are_away_for_a_minute_cost_nothing(folder, tmp_path_factor
             assert ends(job, pipeline.job) == 0, pipeline.job.said()
         finally:
             kill(job)
+        pipeline.assert_exact()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("after", ["at once", "after its query died"])
+def test_a_job_that_is_told_to_stop_does_so_while_the_brokers_are_away(after, folder, tmp_path_factory):
+    with Broker(tmp_path_factory.mktemp("lonely")) as broker:
+        pipeline = Pipeline(folder, broker)
+        pipeline.send(300)
+        job = pipeline.job.start(*EVERY_SECOND)
+        try:
+            wait_until(complete(pipeline), pipeline.job)
+            broker.kill()
+            if after == "at once":
+                time.sleep(5)  # its query asks them for offsets by now
+            else:
+                wait_until(lambda: '"restarted"' in pipeline.job.said(), pipeline.job)
+            job.terminate()
+            assert ends(job, pipeline.job) == 0, pipeline.job.said()
+        finally:
+            kill(job)
+        broker.start()
+        pipeline.send(300)
+        assert pipeline.job.run(*DRAIN) == 0, pipeline.job.said()
         pipeline.assert_exact()
 
 

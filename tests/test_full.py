@@ -9,13 +9,13 @@ import pytest
 from jobs.store import Local
 from tests.kit.disk import Disk
 from tests.kit.events import Event
-from tests.kit.job import LINE, kill
+from tests.kit.job import kill
 from tests.kit.oracle import Oracle
 from tests.kit.pipeline import START_MS, Pipeline
 from tests.kit.synthetic import Synthetic
 from tests.test_ingest import DRAIN, EVERY_SECOND, complete, ends, wait_until
 
-pytestmark = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
+pytestmark = pytest.mark.newest
 
 AGAIN, OUT_OF_MEMORY = 1, 52  # ours, and Spark's own
 

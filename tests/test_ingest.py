@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.events import Event, access_log_events
-from tests.kit.job import LINE, kill
+from tests.kit.job import kill
 from tests.kit.oracle import Oracle
 from tests.kit.pipeline import START_MS, Pipeline
 from tests.kit.s3 import S3Server
@@ -22,9 +22,6 @@ DRAIN = ("--trigger", "available-now")
 EVERY_SECOND = ("--trigger", "1s")
 FENCED, NEEDS_A_PERSON = 3, 4
 ACCESS_LOG = "transforms.access_log:access_log"
-
-# Where Spark plays no part that differs between its lines, one line is enough.
-one_line_is_enough = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
 
 
 def wait_until(true, job, patience: float = 300) -> None:
@@ -50,7 +47,7 @@ def ends(process, job) -> int:
     return process.returncode
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_on_a_terminal_a_batch_rewrites_one_live_line(folder, broker):
     pipeline = Pipeline(folder, broker)
     pipeline.send(40)
@@ -85,7 +82,7 @@ def test_a_batch_is_one_line_and_few_files(folder, broker):
     assert {path.name for path in Path(pipeline.state).iterdir()} == {"ledger", "staging"}
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_files_grow_towards_the_target_size(folder, broker):
     """The first batch is a guess; then a batch is cut by what the last one weighed."""
     pipeline = Pipeline(folder, broker)
@@ -98,7 +95,7 @@ def test_files_grow_towards_the_target_size(folder, broker):
     assert guessed == 3 and weighed == min(-(-size // (128 * 1024)), 3)
 
 
-@pytest.mark.parametrize("checkpoint", ["the same", pytest.param("another", marks=one_line_is_enough)])
+@pytest.mark.parametrize("checkpoint", ["the same", pytest.param("another", marks=pytest.mark.newest)])
 def test_of_two_drivers_one_goes_on_and_the_other_ends_fenced(checkpoint, folder, broker):
     """Both start on a batch that a killed driver left pending."""
     pipeline = Pipeline(folder, broker)
@@ -125,9 +122,10 @@ def test_of_two_drivers_one_goes_on_and_the_other_ends_fenced(checkpoint, folder
     assert f"driver {winner}" in pipeline.job.said() and "this driver stops" in pipeline.job.said()
 
 
-@one_line_is_enough
-def test_a_store_that_lets_an_object_be_created_twice_is_refused(folder, broker):
-    with S3Server(folder, conditional=False) as s3:
+@pytest.mark.newest
+@pytest.mark.parametrize("if_none_match", ["ignored", "refused"])
+def test_a_store_that_lets_an_object_be_created_twice_is_refused(if_none_match, folder, broker):
+    with S3Server(folder, if_none_match) as s3:
         pipeline = Pipeline(folder, broker, s3)
         pipeline.send(10)
         assert pipeline.job.run(*DRAIN) == NEEDS_A_PERSON
@@ -170,7 +168,7 @@ def test_whatever_happens_to_the_checkpoint_costs_nothing(folder, broker):
     again.assert_exact()
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_other_topics_need_no_other_checkpoint(folder, broker):
     pipeline = Pipeline(folder, broker, partitions=1)
     pipeline.send(100)
@@ -244,7 +242,7 @@ def test_poison_goes_to_the_quarantine_and_the_stream_goes_on(folder, broker):
     assert not found
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_only_safe_partition_values_become_folders(folder, broker):
     pipeline = Pipeline(folder, broker, transform="tests.kit.odd:by_value", partitions=1)
     safe = [b"a", b"2026-11-01", b"A.b_c-9", b"x" * 128]
@@ -266,7 +264,7 @@ def staged(pipeline: Pipeline):
     return lambda: any(pipeline.oracle.store.files(f"{pipeline.state}/staging"))
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_a_first_signal_ends_the_job_after_its_batch_and_a_second_at_once(folder, broker):
     pipeline = Pipeline(folder, broker)
     pipeline.send(300)
@@ -303,7 +301,7 @@ def test_the_marker_ends_the_job_once(folder, broker, s3):
     pipeline.assert_exact()
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_a_batch_waits_for_enough_records_or_long_enough(folder, broker):
     pipeline = Pipeline(folder, broker)
     pipeline.send(300)
@@ -331,7 +329,7 @@ def test_a_batch_waits_for_enough_records_or_long_enough(folder, broker):
     pipeline.assert_exact()
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_starting_says_where_a_new_table_begins(folder, broker):
     pipeline = Pipeline(folder, broker, partitions=1)
     at = [START_MS + n * 60_000 for n in range(10)]
@@ -346,7 +344,7 @@ def test_starting_says_where_a_new_table_begins(folder, broker):
     assert pipeline.oracle.select("quarantine", "_offset") == [(10,)]
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_a_mistake_is_one_line_and_exit_code_2(folder, broker):
     pipeline = Pipeline(folder, broker)
     for flags, said in {

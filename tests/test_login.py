@@ -24,7 +24,6 @@ from tests.kit.msk import IamBroker
 from tests.kit.oracle import Oracle
 from tests.kit.s3 import CREDENTIALS
 from tests.kit.secured import SecuredBroker
-from tests.test_ingest import one_line_is_enough
 
 ROLE = "--role-arn arn:aws:iam::111122223333:role/reader --role-external-id shared:id"
 NASTY = ['a"b', "a\\", '\\"', "a; b required;", " ", "a\nb\rc\td", "é€😀", "a='b' // /* # ${env:HOME}", "\x01\x7f"]
@@ -185,7 +184,7 @@ def test_a_broker_that_refuses_is_understood(way, said, secured):
     assert secured[way].startswith(said) and "\n" not in secured[way]
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_the_job_reads_by_every_way_and_says_what_a_principal_lacks(folder, ways):
     """One table, a record more by each way; then the executors are refused what the driver may do."""
     broker, table = ways.broker, folder / "table"

@@ -8,11 +8,11 @@ import pytest
 from jobs.ledger import Gap
 from jobs.offsets import Missing
 from tests.kit.events import Event
-from tests.kit.job import LINE, kill
+from tests.kit.job import kill
 from tests.kit.pipeline import START_MS, Pipeline
 from tests.test_ingest import DRAIN, NEEDS_A_PERSON, wait_until
 
-pytestmark = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
+pytestmark = pytest.mark.newest
 
 RECORD = ("--on-data-loss", "record")
 EVERY_10_S = ("--trigger", "10s", "--kafka-option", "metadata.max.age.ms=1000", *RECORD)

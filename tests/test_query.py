@@ -78,7 +78,7 @@ def stopped(monkeypatch, failure: Exception | None) -> list[str]:
 
 
 def test_a_batch_that_fails_as_the_job_is_stopped_is_published_first(monkeypatch):
-    assert stopped(monkeypatch, OSError("503")) == ["started", "resumed", "started"]
+    assert stopped(monkeypatch, OSError("503")) == ["started", "resumed"]
     assert stopped(monkeypatch, None) == stopped(monkeypatch, Stopped()) == ["started"]
 
 
@@ -93,3 +93,21 @@ def test_no_batch_begins_behind_the_look_that_ends_the_job(monkeypatch):
             return {"isTriggerActive": False}
 
     query._watch(Beginning(), sink, SimpleNamespace(asked=lambda: True))
+
+
+def test_a_query_that_waits_for_its_brokers_is_between_two_batches(monkeypatch):
+    """A batch that is at work ends first, and so does one that Spark has not told of yet."""
+    sink = SimpleNamespace(stopping=False, at_work=True, reports={7: None})
+    looks = []
+
+    class Waiting(Query):
+        status = {"isTriggerActive": True}  # noqa: RUF012
+
+        def awaitTermination(self, seconds):
+            looks.append((sink.at_work, len(sink.reports)))
+            sink.at_work = len(looks) < 2
+            if len(looks) == 3:
+                sink.reports.clear()
+
+    query._watch(Waiting(), sink, SimpleNamespace(asked=lambda: True))
+    assert looks == [(True, 1), (True, 1), (False, 1)]

@@ -1,5 +1,7 @@
 """A lost ledger is made again from the table, or the reason why not is said."""
 
+from pathlib import Path
+
 import duckdb
 import pytest
 
@@ -39,6 +41,19 @@ def test_missing_offsets_are_accepted_only_on_demand(spark, places):
     with pytest.raises(Unusable, match="t-0: the table holds offsets 0 to 4, but 2 between them are missing"):
         rebuild.rebuilt(spark, places)
     assert rebuild.rebuilt(spark, places, accept_holes=True) == {"t": {0: 5}}
+
+
+def test_what_is_staged_only_and_would_be_skipped_is_not(spark, places):
+    """Of a batch that was committed and not wholly published; what nobody committed is read again, or is there."""
+    holds(places.table, "000000000001-00000-0a1b2c3d.parquet", (0, 5), (0, 6), (1, 3))
+    left = f"{places.state}/staging/driver-000000000001-1/table"
+    holds(left, "part-00000.parquet", (0, 5), (1, 4), (2, 0))
+    holds(f"{left}/_temporary", "part-00001.parquet", (0, 1))
+    holds(left, "part-00002.parquet", (0, 4))
+    with pytest.raises(Unusable, match=r"t-0: offset 4 is in .*/staging and not in the table, which holds later ones"):
+        rebuild.rebuilt(spark, places, accept_holes=True)
+    Path(left, "dt=2026-11-01/part-00002.parquet").unlink()
+    assert rebuild.rebuilt(spark, places, accept_holes=True) == {"t": {0: 7, 1: 4}}
 
 
 def test_a_record_that_is_there_twice_is_no_table_of_this_job(spark, places):

@@ -10,11 +10,10 @@ import pytest
 from jobs import replay
 from jobs.settings import Refused
 from tests.kit.events import Event
-from tests.kit.job import LINE, Job
+from tests.kit.job import Job
 from tests.kit.pipeline import START_MS, Pipeline
 from tests.test_ingest import DRAIN
 
-on_one_line = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
 LENIENT = "tests.kit.odd:lenient"
 
 
@@ -53,7 +52,7 @@ def test_a_range_that_was_cut_short_is_replayed_exactly_and_the_job_goes_on_behi
     assert everything(pipeline) == [(p, n) for p in range(3) for n in range(p != 1 and 10, 100)]
 
 
-@on_one_line
+@pytest.mark.newest
 def test_a_range_of_time_ends_before_its_end(folder, broker):
     pipeline = Pipeline(folder, broker, partitions=1)
     pipeline.send_events([Event(b"k", b"id", [], START_MS + n * 60_000, None) for n in range(60)])
@@ -62,7 +61,7 @@ def test_a_range_of_time_ends_before_its_end(folder, broker):
     assert everything(pipeline) == [(0, n) for n in range(10, 30)]
 
 
-@on_one_line
+@pytest.mark.newest
 def test_a_quarantine_is_replayed_exactly_and_once(folder, broker):
     """In batches, killed in one of them, and again when more has been rejected; no broker is asked."""
     pipeline = Pipeline(folder, broker)
@@ -88,7 +87,7 @@ def test_a_quarantine_is_replayed_exactly_and_once(folder, broker):
     assert_replayed()
 
 
-@on_one_line
+@pytest.mark.newest
 def test_what_was_rejected_of_topics_that_are_gone_is_replayed_too(folder, broker):
     """Of a topic that was deleted the ledger has no offsets any more; of one created again it has only the new ones."""
     pipeline = Pipeline(folder, broker, partitions=1)
@@ -141,7 +140,7 @@ def test_a_mistake_is_one_line_that_names_the_flag(given, said):
     assert str(refused.value).startswith(said)
 
 
-@on_one_line
+@pytest.mark.newest
 def test_what_cannot_be_replayed_is_one_line(folder, broker):
     pipeline = Pipeline(folder, broker, partitions=1)
     pipeline.send(10)

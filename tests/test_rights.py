@@ -8,12 +8,11 @@ from jobs.store import S3
 from tests.kit.guarded import GuardedS3
 from tests.kit.job import LINE, Job
 from tests.kit.pipeline import Pipeline
-from tests.test_ingest import one_line_is_enough
 
 CLUSTER = arns.cluster("arn:aws:kafka:us-east-1:111122223333:cluster/logs/de8982fa-8222-4e87-8b20-9bf3cdfa1521-2")
 
 
-@one_line_is_enough
+@pytest.mark.newest
 def test_the_job_does_all_it_does_with_the_printed_rights(folder, broker):
     """A new table with its checkpoint in a place that isn't there yet; a lost ledger; then on from the rebuilt one."""
     bucket = f"s3://{GuardedS3.bucket}"

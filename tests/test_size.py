@@ -8,7 +8,7 @@ import pytest
 
 from tests.kit.events import Event
 from tests.kit.pipeline import START_MS, Pipeline
-from tests.test_ingest import DRAIN, one_line_is_enough
+from tests.test_ingest import DRAIN
 
 BY_VALUE = "tests.kit.odd:by_value"
 
@@ -23,7 +23,7 @@ def of_values(folder, broker, count: int, s3=None) -> Pipeline:
 @pytest.mark.parametrize(
     ("store", "count"), [("local", 200), pytest.param("s3", 10_000, marks=pytest.mark.soak)], ids=["200", "10,000"]
 )
-@one_line_is_enough
+@pytest.mark.newest
 def test_a_batch_with_very_many_partition_values_is_exact(store, count, folder, broker, request):
     pipeline = of_values(folder, broker, count, request.getfixturevalue("s3") if store == "s3" else None)
     assert pipeline.job.run(*DRAIN, "--partition-by", "place") == 0, pipeline.job.said()

@@ -133,7 +133,7 @@ def test_the_same_drivers_duplicate_or_lose_records_on_a_store_that_overwrites()
 
 def test_a_store_that_overwrites_is_refused():
     Writer(Memory(), PLACES, "app").prove()
-    with pytest.raises(Unusable, match="created twice"):
+    with pytest.raises(Unusable, match="can't be told to create an object only where there is none"):
         Writer(Memory(overwrites=True), PLACES, "app").prove()
 
 

@@ -10,13 +10,13 @@ import pytest
 from jobs.store import S3
 from jobs.writer import Fenced
 from tests.kit.dies import POINTS
-from tests.kit.job import LINE, kill
+from tests.kit.job import kill
 from tests.kit.oracle import Oracle
 from tests.kit.pipeline import Pipeline
 from tests.kit.synthetic import Synthetic
 from tests.test_ingest import DRAIN, EVERY_SECOND, FENCED, complete, ends, wait_until
 
-pytestmark = pytest.mark.skipif(LINE != "4.1", reason="the protocol is the same code on both Spark lines")
+pytestmark = pytest.mark.newest
 
 BATCH = 300
 ROUNDS = 4

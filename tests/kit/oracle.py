@@ -1,9 +1,10 @@
 """A reader that isn't Spark: lists the table and its quarantine as any engine does, and holds them to the promise."""
 
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -41,10 +42,12 @@ class Oracle:
         for gone in self.seen.keys() - found.keys() - self.away:
             self.violations.append(f"{gone} vanished")
         self.violations += [f"{back} came back" for back in self.away & found.keys()]
-        for file in found.keys() & self.seen.keys():
-            if found[file] != self.seen[file]:
-                self.violations.append(f"{file} changed")
-        fresh = sorted(found.keys() - self.seen.keys())
+        changed = [file for file in found.keys() & self.seen.keys() if found[file] != self.seen[file]]
+        for file in changed:
+            self.violations.append(f"{file} changed")
+            self.db.execute("DELETE FROM rows WHERE root = ? AND file = ?", file)
+            (self.copies / Path(*file)).unlink(missing_ok=True)
+        fresh = sorted([*(found.keys() - self.seen.keys()), *changed])
         for file in fresh:
             self.seen[file] = found[file]
             self._read(*file)
@@ -54,10 +57,13 @@ class Oracle:
     def _listed(self, root: str) -> Iterator[tuple[str, tuple]]:
         """Each file that a reader finds in the root, with what tells it from another of its name."""
         if isinstance(self.store, Local):
-            for entry in self.store.files(self.roots[root]):
-                if not hidden(entry.name):
-                    status = Path(self.roots[root], entry.name).stat()
-                    yield entry.name, (status.st_ino, status.st_size, status.st_mtime_ns)
+            for folder, folders, files in os.walk(self.roots[root]):
+                folders[:] = [name for name in folders if not hidden(name)]
+                for path in (Path(folder, name) for name in files if not hidden(name)):
+                    with suppress(FileNotFoundError):
+                        status = path.stat()
+                        name = str(path.relative_to(self.roots[root]))
+                        yield name, (status.st_ino, status.st_size, status.st_mtime_ns)
             return
         bucket, _, prefix = f"{self.roots[root]}/".removeprefix("s3://").partition("/")
         for page in self.store.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
@@ -114,7 +120,7 @@ class Oracle:
 
     def select(self, root: str, columns: str) -> list[tuple]:
         """`columns` of every row that is in `root` now."""
-        files = [str(self.path(root, entry.name)) for entry in self.store.files(self.roots[root])]
+        files = [str(self.path(root, name)) for name, _ in self._listed(root)]
         if not files:
             return []
         return duckdb.execute(f"SELECT {columns} FROM read_parquet($1, union_by_name=true)", [files]).fetchall()

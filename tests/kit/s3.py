@@ -23,8 +23,8 @@ class S3Server:
 
     bucket = "floodmark"
 
-    def __init__(self, folder: Path, conditional: bool = True):
-        self.conditional = conditional
+    def __init__(self, folder: Path, if_none_match: str = "heeded"):
+        self.if_none_match = if_none_match
         self.log = folder / "s3.log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -51,7 +51,7 @@ class S3Server:
         self.process.wait()
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.kit.s3", str(self.port), "conditional" if self.conditional else "naive"]
+        return [sys.executable, "-m", "tests.kit.s3", str(self.port), self.if_none_match]
 
     def client(self, key: str = "test", url: str | None = None):
         return boto3.client(
@@ -77,15 +77,17 @@ def atomic(application):
     return alone
 
 
-def serve(port: str, kind: str) -> None:
-    """moto's server; a `naive` one ignores If-None-Match, as some stores do."""
-    application = DomainDispatcherApplication(create_backend_app)
+def serve(port: str, if_none_match: str) -> None:
+    """moto's server; some stores know no If-None-Match: it is `ignored` or `refused` there."""
+    moto = DomainDispatcherApplication(create_backend_app)
 
-    def naive(environ, start_response):
-        environ.pop("HTTP_IF_NONE_MATCH", None)
-        return application(environ, start_response)
+    def application(environ, start_response):
+        if if_none_match != "heeded" and environ.pop("HTTP_IF_NONE_MATCH", None) and if_none_match == "refused":
+            start_response("501 Not Implemented", [("Content-Type", "application/xml")])
+            return [b"<Error><Code>NotImplemented</Code><Message>A header you provided implies\nmore</Message></Error>"]
+        return moto(environ, start_response)
 
-    run_simple("127.0.0.1", int(port), atomic(naive if kind == "naive" else application), threaded=True)
+    run_simple("127.0.0.1", int(port), atomic(application), threaded=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Tries to break the promise, fault by fault of `faults.py`, and prints what came of it as one table.
 
-Each part that has been run is a line of the evidence, a file of JSON lines; what stands there for this very code is not
-run again.
+Each part that has been run is a line of the evidence, a file of JSON lines; what went well there with this very code is
+not run again.
 """
 
 import argparse
@@ -9,11 +9,14 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.kit.job import LINE, ROOT
 from tests.soak import kills
@@ -30,14 +33,14 @@ def main() -> int:
     same = {"spark": LINE, "code": code()}
     rows = [(fault, part | same) for fault in asked.faults for part in parts_of(fault, asked)]
     parts = list({json.dumps(part): part for _, part in rows}.values())
-    left = [part for part in parts if found(evidence, part) is None]
+    left = [part for part in parts if not well(found(evidence, part))]
     # Two runs with kills fit beside each other: a job that starts has one thread.
     with ProcessPoolExecutor(asked.side_by_side) as pool:
         for part, result in zip(left, pool.map(partial(tried, evidence=evidence, end=end), left), strict=True):
             say(part, result)
     results = [(fault, found(evidence, part)) for fault, part in rows]
     table(results)
-    return 0 if all(result and not result["wrong"] for _, result in results) else 1
+    return 0 if all(well(result) for _, result in results) else 1
 
 
 def arguments() -> argparse.Namespace:
@@ -75,7 +78,7 @@ def parts_of(fault: int, asked: argparse.Namespace) -> Iterator[dict]:
                 yield {"store": store, "seed": seed, "planned": asked.kills, "records": asked.records, "stock": ""}
     elif fault == ORACLE:
         for stock in ("sink", "append"):
-            yield {"store": "local", "seed": 1, "planned": 5, "records": 20_000, "stock": stock}
+            yield {"store": "local", "seed": 1, "planned": 20, "records": 20_000, "stock": stock}
     else:
         yield {"tests": list(FAULTS[fault].tests)}
 
@@ -85,31 +88,44 @@ def tried(part: dict, evidence: Path, end: float) -> dict | None:
     if time.monotonic() > end:
         return None
     begin = time.monotonic()
-    if "tests" in part:
-        result = {"wrong": failed(part["tests"])}
-    else:
-        kept = kills.run(part["store"], part["seed"], part["planned"], part["records"], part["stock"])
-        result = kept._asdict()
-        if part["stock"]:  # how it ended, and what it left out, doesn't count: a reader must have seen what may not be
-            seen = kept.kills and kept.violations
-            result["wrong"] = [] if seen else [f"the oracle saw nothing wrong after {kept.kills} kills: it is blind"]
+    try:
+        result = tested(part["tests"]) if "tests" in part else killed(part)
+    except Exception:  # of a broker that doesn't start, say: the other parts go on
+        result = {"wrong": [traceback.format_exc()]}
     line = part | result | {"seconds": round(time.monotonic() - begin)}
     with evidence.open("a") as file:
         file.write(json.dumps(line) + "\n")
     return line
 
 
-def failed(tests: tuple[str, ...]) -> list[str]:
-    """What pytest says of the tests that failed."""
-    command = [sys.executable, "-m", "pytest", "-n0", "-m", "soak or not soak", "--tb=line", *tests]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return [done.stdout[-2000:]] if done.returncode else []
+def killed(part: dict) -> dict:
+    kept = kills.run(part["store"], part["seed"], part["planned"], part["records"], part["stock"])
+    result = kept._asdict()
+    if part["stock"]:  # how it ended, and what it left out, doesn't count: a reader must have seen rows twice
+        seen = kept.kills and kept.duplicated
+        result["wrong"] = [] if seen else [f"the oracle saw no row twice after {kept.kills} kills: it is blind"]
+    return result
+
+
+def tested(tests: tuple[str, ...]) -> dict:
+    """How many of the tests were run, how many were skipped, and what pytest says if any failed."""
+    command = [sys.executable, "-m", "pytest", "-n0", "-m", "soak or not soak", "--tb=line", "-rs", *tests]
+    with tempfile.NamedTemporaryFile(suffix=".xml") as counts:
+        done = subprocess.run(
+            [*command, f"--junitxml={counts.name}"],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        (suite,) = ElementTree.parse(counts.name).iter("testsuite")
+    ran, skipped = int(suite.get("tests")), int(suite.get("skipped"))
+    said = [done.stdout[-2000:]]
+    return {"ran": ran - skipped, "skipped": said if skipped else [], "wrong": said if done.returncode else []}
 
 
 def code() -> str:
-    """The digest of all that the job is made of."""
-    files = sorted(path for room in ("jobs", "transforms") for path in (ROOT / room).glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    """The digest of what was run: the job, what submits it, its tests and their pins."""
+    paths = [ROOT / "pyproject.toml", ROOT / "setup.py", *ROOT.glob("requirements-*.txt"), ROOT / "emr/jars.lock"]
+    paths += (path for room in ("jobs", "transforms", "emr", "tests") for path in (ROOT / room).rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()[:12]
 
 
 def found(evidence: Path, part: dict) -> dict | None:
@@ -119,18 +135,27 @@ def found(evidence: Path, part: dict) -> dict | None:
     return about[-1] if about else None
 
 
+def well(result: dict | None) -> bool:
+    return verdict(result) == "ok"
+
+
+def verdict(result: dict | None) -> str:
+    if result is None:
+        return "NOT RUN"
+    return "WRONG" if result["wrong"] else "IN PART" if result.get("skipped") else "ok"
+
+
 def say(part: dict, result: dict | None) -> None:
     what = ", ".join(part.get("tests", ())) or f"{part['stock'] or 'kills'}, {part['store']}, seed {part['seed']}"
-    verdict = "no time left" if result is None else "\n".join(result["wrong"]) or "ok"
-    print(f"== {what}: {verdict}", flush=True)
+    why = "" if result is None else "\n".join(result["wrong"] or result.get("skipped", ()))
+    print(f"== {what}: {verdict(result)} {why}".rstrip(), flush=True)
 
 
 def table(results: list[tuple[int, dict | None]]) -> None:
     print("\n" + "".join(f"{name:>12}" for name in COLUMNS) + "  verdict")
     for fault, result in results:
-        verdict = "NOT RUN" if result is None else "WRONG" if result["wrong"] else "ok"
         values = [str((result or {}).get(name, "")) for name in COLUMNS[1:]]
-        print("".join(f"{value:>12}" for value in (fault, *values)) + f"  {verdict}: {FAULTS[fault].what}")
+        print("".join(f"{value:>12}" for value in (fault, *values)) + f"  {verdict(result)}: {FAULTS[fault].what}")
 
 
 if __name__ == "__main__":

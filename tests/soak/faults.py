@@ -64,9 +64,8 @@ FAULTS = {
     26: Fault("disk, memory", at("full")),
     27: Fault(
         "signals, marker",
-        at(
-            "ingest", "a_first_signal_ends_the_job_after_its_batch_and_a_second_at_once", "the_marker_ends_the_job_once"
-        ),
+        at("ingest", "a_first_signal_ends_the_job_after_its_batch_and_a_second_at_once", "the_marker_ends_the_job_once")
+        + at("brokers", "a_job_that_is_told_to_stop_does_so_while_the_brokers_are_away"),
     ),
     28: Fault("upgrades", at("upgrades")),
     29: Fault("secrets, logins", at("secrets") + at("login")),

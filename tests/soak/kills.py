@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
+
 from tests.kit.broker import Broker
 from tests.kit.job import Job, kill
 from tests.kit.pipeline import Pipeline
@@ -70,11 +72,14 @@ class Soak:
                         wrong += self._live()
                     over.set()
                     arrivals.result()
-                    if not wrong and self.pipeline.job.run("--trigger", "available-now", script=self.script):
+                    if not wrong and not self._drained():
                         wrong.append(f"the last run ended badly: {self.pipeline.job.said()[-2000:]}")
             finally:
                 over.set()
         return self._judged(wrong)
+
+    def _drained(self) -> bool:
+        return self.pipeline.job.run("--trigger", "available-now", script=self.script) == 0
 
     def _arrive(self, over: threading.Event) -> None:
         """Records in step with the kills, a few at a time; all that are left when these are over."""
@@ -142,7 +147,7 @@ class Soak:
         if not wrong:
             try:
                 pipeline.assert_exact()
-            except AssertionError as error:
+            except (AssertionError, duckdb.Error) as error:
                 wrong.append(str(error)[:2000])
         return Evidence(
             kills=self.died,
@@ -158,15 +163,20 @@ class Soak:
 
 
 class Stock(Soak):
-    """The same without the job's sink; what is wrong is what was to be shown, so a life may end in any way."""
+    """The same without the job's sink: it is killed when a reader has just seen a file or rows of it."""
 
     def __init__(self, pipeline: Pipeline, seed: int, kills: int, records: int, kind: str):
         super().__init__(pipeline, seed, kills, records)
         self.script = ("tests/soak/stock.py", kind)
 
+    def _drained(self) -> bool:
+        """Started again after a batch that was pending, Spark 4.1 may die of a null in the progress of that batch."""
+        return any(super(Stock, self)._drained() for _ in range(3))
+
     def _moments(self, position: int) -> list[tuple[Callable[[], bool], float]]:
-        before = len(self.pipeline.oracle.seen)
-        return [(lambda: len(self.pipeline.oracle.seen) > before, 0.2)]
+        oracle = self.pipeline.oracle
+        files, rows = len(oracle.seen), oracle.rows("count(*)")
+        return [(lambda: len(oracle.seen) > files, 0.2), (lambda: oracle.rows("count(*)") > rows, 0.2)]
 
 
 def said_since(job: Job, position: int) -> str:

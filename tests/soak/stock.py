@@ -1,24 +1,23 @@
 """`spark-submit tests/soak/stock.py sink|append <flags of the job>`: the same query without our sink.
 
-It goes into Spark's own file sink, or each batch is appended, as most jobs do it. Under kills both must come out wrong,
-or the oracle is blind.
+It goes into Spark's own file sink, or each batch is appended, as most jobs do it, with Spark's defaults. Under kills
+both must come out wrong for a reader that lists files, or the oracle is blind.
 """
 
 import json
 import sys
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs import contract
 from jobs.arguments import parse
 from jobs.flags import AVAILABLE_NOW
-from jobs.session import session
 
 
 def main(kind: str, *flags: str) -> int:
     settings = parse([*flags])
     function, _ = contract.loaded(settings)
-    spark = session(f"stock {settings.table}")
+    spark = SparkSession.builder.config("spark.sql.session.timeZone", "UTC").getOrCreate()
     reader = {
         "kafka.bootstrap.servers": settings.bootstrap_servers,
         "subscribe": ",".join(settings.topics),
