@@ -52,8 +52,8 @@ BENCH_READY = setup $(VENV)/.bench $(VENV)/fast-start.jsa
 ROWS_RUNS = $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS))
 SOME = $(if $(ONLY),--only "$(ONLY)")
 
-bench: $(BENCH_READY)  ## the job beside what else one might use (ROWS=2000000 RUNS=3 BROKEN=0.005 STORE=s3 ONLY=Floodmark,Spark)
-	@$(JAVA) python -m tests.bench drain $(ROWS_RUNS) $(if $(BROKEN),--broken $(BROKEN)) $(if $(STORE),--store $(STORE)) $(SOME)
+bench: $(BENCH_READY)  ## the job beside what else one might use (ROWS=2000000 RUNS=3 STORE=s3 ONLY=Floodmark,Spark)
+	@$(JAVA) python -m tests.bench drain $(ROWS_RUNS) $(if $(STORE),--store $(STORE)) $(SOME)
 
 bench-latency: $(BENCH_READY)  ## how soon a record can be read, at triggers of 0 and 10 s (SECONDS=120 ONLY=Spark)
 	@$(JAVA) python -m tests.bench latency $(if $(SECONDS),--seconds $(SECONDS)) $(SOME)

@@ -5,8 +5,9 @@ from collections import Counter
 import duckdb
 import pytest
 
-from tests.bench import age, flame, latency, prices, traffic
-from tests.bench.contenders import chosen
+from jobs.sink import Report
+from tests.bench import age, flame, latency, prices, started, traffic
+from tests.bench.contenders import OURS, chosen
 from tests.bench.drain import Run, miscounted, result, verdict
 from tests.bench.measured import Measured
 from tests.bench.steps import Steps
@@ -93,7 +94,9 @@ def test_requests_are_told_apart_as_the_price_list_does(tmp_path):
 def test_a_month_of_requests_has_its_price():
     requests = {"PUT": 6, "POST": 1, "LIST": 3, "GET": 5, "HEAD": 5, "DELETE": 9}
     assert prices.price(requests) == pytest.approx(0.000054)
-    assert prices.monthly(requests, 60) == pytest.approx(0.000054 * 43_200)
+    assert prices.monthly("Spark", requests, 60) == pytest.approx(0.000054 * 43_200)
+    looks = 0.2 + 0.1  # a second, each a GET or HEAD
+    assert prices.monthly(OURS, requests, 60) == pytest.approx(0.000054 * 43_200 + looks * 2_592_000 * 0.0000004)
 
 
 def test_a_mean_is_of_the_batches_behind_the_tenth():
@@ -113,6 +116,16 @@ def test_the_cost_of_old_batches_is_a_median_with_the_longest_beside_it():
     lines = age.table({"a": steps}, 20).splitlines()
     assert age.points(20) == [10, 20] and age.points(2000) == [10, 100, 1000, 2000]
     assert lines[2:] == ["| a | 10 | 10 | 14 |  |", "| a | 20 | 16 | 20 | 77 |"]
+
+
+def test_the_phases_of_a_start_are_those_of_functions_that_exist():
+    for owner, name, _ in started.CALLS:
+        assert callable(getattr(owner, name))
+    report = Report(0, seconds={"stage": 1.0})
+    calls = [("session", 3.0, 5.0, None), ("batch", 6.0, 7.5, report), ("batch", 8.0, 9.0, report)]
+    found = started.phases(launched=0.0, python=1.0, imported=2.5, calls=calls)
+    parts = {"JVM until Python runs": 1.0, "imports": 1.5, "session": 2.0, "planning": 1.0, "stage": 1.0}
+    assert found == parts | {"connecting and other": 1.0, "first file": 7.5}
 
 
 def test_latency_is_from_the_timestamp_until_the_file_is_readable(tmp_path):

@@ -46,19 +46,31 @@ def ours(work: Work, script: str = "jobs/ingest.py", java: str = "") -> Start:
 
 
 def stock(kind: str) -> Callable[[Work], Start]:
-    """Spark as it comes."""
+    """Spark as it comes, and as `spark-submit` starts it."""
 
     def start(work: Work) -> Start:
         sets = [f"kafka-{local.LINE}", *([f"s3-{local.LINE}"] if work.store else [])]
         settings = LOCAL | endpoint(work.store) if work.store else {}
         confs = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
         submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths(sets)), *confs]
-        more = ["--checkpoint", f"{work.table}_state/checkpoint", "--max-records", str(work.most)]
-        more += [] if work.trigger is None else ["--trigger", str(1000 * work.trigger)]
         environment = {"JAVA_HOME": jars.java_home(), **work.store}
-        return Start([*submit, "tests/bench/stock.py", kind, *work.where, *more], environment)
+        return Start([*submit, *stock_script(kind, work)], environment)
 
     return start
+
+
+def stock_our_start(work: Work) -> Start:
+    """Spark's file sink, started as the job is: its JVM options, its archive of classes, its class path."""
+    settings = LOCAL | endpoint(work.store)
+    confs = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    command = local.command([*confs, *stock_script("sink", work)])
+    return Start(command, {**local.environment([work.table]), **work.store})
+
+
+def stock_script(kind: str, work: Work) -> list[str]:
+    more = ["--checkpoint", f"{work.table}_state/checkpoint", "--max-records", str(work.most)]
+    more += [] if work.trigger is None else ["--trigger", str(1000 * work.trigger)]
+    return ["tests/bench/stock.py", kind, *work.where, *more]
 
 
 def consumer(kind: str) -> Callable[[Work], Start]:
@@ -73,13 +85,14 @@ OURS = "Floodmark"
 OURS_BROKEN = "Floodmark, 0.5 % bad"
 YARDSTICK = "Spark's file sink"
 CONTENDERS = {
-    READS_ONLY: consumer("none"),  # first: who reads a topic first reads it from the disk
     OURS: ours,
     OURS_BROKEN: ours,
     YARDSTICK: stock("sink"),
+    "Spark's file sink, our start": stock_our_start,
     "foreachBatch, append": stock("append"),
     "Python, json.loads": consumer("json"),
     "Python, Arrow's JSON": consumer("arrow"),
+    READS_ONLY: consumer("none"),
 }
 PAIR = (OURS, YARDSTICK)  # who is compared where only Spark's streams can be
 

@@ -68,8 +68,7 @@ class Told(StreamingQueryListener):
     def onQueryProgress(self, event):
         progress = event.progress
         if progress.numInputRows:
-            fields = {"batch": progress.batchId, "rows_in": progress.numInputRows, "ms": dict(progress.durationMs)}
-            print(json.dumps(fields), flush=True)
+            print(json.dumps({"batch": progress.batchId, "rows_in": progress.numInputRows}), flush=True)
 
 
 def arguments() -> argparse.Namespace:
