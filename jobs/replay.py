@@ -20,9 +20,10 @@ from jobs.ledger import Batch, Record
 from jobs.offsets import Held, Ids, Positions, Ranges, Start
 from jobs.progress import Progress, on_terminal
 from jobs.records import Records
+from jobs.rows import beyond
 from jobs.session import session
 from jobs.settings import Refused, Settings
-from jobs.sink import Sink, beyond
+from jobs.sink import Sink
 from jobs.stop import Stop
 from jobs.store import Store, store_of
 from jobs.writer import Places, Writer

@@ -2,21 +2,20 @@
 
 import dataclasses
 import math
-import struct
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count, repeat
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import hadoop, offsets
 from jobs.brokers import Brokers
 from jobs.ledger import Batch, File
-from jobs.offsets import Ids, OutOfStep, Positions, Ranges
+from jobs.offsets import Ids, OutOfStep, Ranges
+from jobs.rows import beyond, folded, marked, observed, unfolded, watched
 from jobs.settings import Settings
 from jobs.store import REQUESTS_AT_ONCE, Entry
 from jobs.writer import Writer
@@ -29,8 +28,6 @@ ROWS_THAT_TELL = 1_000  # a file of fewer is mostly its footer
 ROWS_WORTH_A_TASK = 250_000  # fewer rows don't repay a second task's file
 SMALLEST_SHARE = 1 / 32  # of the target size: smaller files cost readers more than another core is worth
 ROWS_THAT_FILL_A_DICTIONARY = 100_000
-PLACE = "pmod(_offset, 32768)"  # of a record in the bitmap of a batch's rejected ones, as wide as Spark makes it
-PATIENCE_S = 300
 
 
 class Stopped(Exception):
@@ -132,12 +129,12 @@ class Sink:
         self._write(self._accepted(counted), f"{staging}/table", ",".join(self.settings.partition_by))
         counts = observed(seen)
         if counts["rejected"]:
-            # Kafka is read a second time. A replay parses only what shares its place with a rejected record again; of a
+            # Kafka is read a second time. A replay parses only what shares its bit with a rejected record again; of a
             # stream, whose transform is behind a frame that no filter gets through, every record is.
-            counted, seen = watched(rows.where(marked(counts["places"])))
+            counted, seen = watched(rows.where(marked(counts["bitmap"])))
             self._write(self._rejected(counted), f"{staging}/quarantine", "dt")
             again = observed(seen)
-            if any(again[name] != counts[name] for name in ("rejected", "places")):
+            if any(again[name] != counts[name] for name in ("rejected", "bitmap")):
                 raise OSError(
                     f"--transform: read again, {self.settings.transform} rejected other records of this batch, "
                     "which is not committed; it must be pure"
@@ -242,64 +239,3 @@ class Sink:
         except Exception as error:
             return f"--consumer-group {self.settings.consumer_group} was not told: {error}"
         return None
-
-
-def watched(rows: DataFrame) -> tuple[DataFrame, Observation]:
-    """The rows, counted as they pass.
-
-    That also keeps the filter on `_reject` behind the transform: Spark would move it in front and parse each record
-    anew for every rule that looks at it.
-    """
-    seen = Observation()
-    places = F.expr(f"bitmap_construct_agg(CASE WHEN {REJECT} IS NOT NULL THEN {PLACE} END)")
-    return rows.observe(
-        seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected"), places.alias("places")
-    ), seen
-
-
-def marked(places: bytes) -> Column:
-    """Whether a record's place is marked: that of each rejected one is, and few others unless many were rejected."""
-    words = ", ".join(f"{word}L" for (word,) in struct.iter_unpack("<q", places))
-    return F.expr(f"getbit(get(array({words}), int({PLACE} div 64)), int({PLACE} % 64)) = 1")
-
-
-def observed(seen: Observation) -> dict:
-    """What was counted. Spark tells it through a queue that drops events when it is full, and would wait for ever."""
-    told: list[dict | Exception] = []
-
-    def wait() -> None:
-        try:
-            told.append(seen.get)
-        except Exception as error:
-            told.append(error)
-
-    waiting = threading.Thread(target=wait, daemon=True)
-    waiting.start()
-    waiting.join(PATIENCE_S)
-    if not told:
-        raise OSError(f"Spark didn't tell within {PATIENCE_S} s how many rows it wrote; the batch is not committed")
-    if isinstance(told[0], Exception):
-        raise told[0]
-    return told[0]
-
-
-def folded(partition_by: tuple[str, ...]) -> Column:
-    """One column in the place of several, so that staging's folders are one level deep: each costs S3 six requests.
-
-    Neither the columns' names nor their values have a comma; `settings` and `contract` refuse others.
-    """
-    return F.concat_ws(",", *(F.col(column).cast("string") for column in partition_by)).alias(",".join(partition_by))
-
-
-def unfolded(folder: str) -> str:
-    """The folders in the table for the one in staging: `dt,hr=2026-11-01,04` becomes `dt=2026-11-01/hr=04`."""
-    names, _, values = folder.partition("=")
-    return "/".join(map("=".join, zip(names.split(","), values.split(","), strict=True)))
-
-
-def beyond(positions: Positions) -> Column:
-    """Whether a row's record is not in the table yet."""
-    known = [(f"{topic}-{p}", offset) for topic, partitions in positions.items() for p, offset in partitions.items()]
-    key = F.concat_ws("-", "_topic", F.col("_partition").cast("string"))
-    starts = F.create_map(*(F.lit(item) for pair in known for item in pair))
-    return F.col("_offset") >= F.coalesce(F.try_element_at(starts, key), F.lit(0))

@@ -11,7 +11,8 @@ from jobs import sink as sink_module
 from jobs.arguments import parse
 from jobs.contract import NULL_FOLDER, placed
 from jobs.ledger import File
-from jobs.sink import Sink, Stopped, beyond, folded, marked, observed, unfolded, watched
+from jobs.rows import beyond, folded, marked, observed, unfolded, watched
+from jobs.sink import Sink, Stopped
 from transforms.access_log import access_log
 
 MIB = 2**20
@@ -68,7 +69,7 @@ def test_a_record_is_parsed_once_for_the_table_and_once_for_the_quarantine(recor
     """Also where the rows come from no stream, as in a replay."""
     plans = []
     monkeypatch.setattr(Sink, "_write", lambda _, rows, *where: plans.append(optimized(rows)))
-    monkeypatch.setattr(sink_module, "observed", lambda seen: {"in": 1, "rejected": 1, "places": bytes(4096)})
+    monkeypatch.setattr(sink_module, "observed", lambda seen: {"in": 1, "rejected": 1, "bitmap": bytes(4096)})
     rows = records(b"{}").transform(access_log).transform(placed(("dt", "hr")))
     sink("--partition-by", "dt,hr")._stage(rows, 1, "staging")
     every_field = "StructField(event_id,StringType,true),StructField(ts,StringType,true)"
@@ -80,7 +81,7 @@ def test_a_transform_that_rejects_others_the_second_time_ends_the_batch(records,
     """As many, so that the rows staged are as many as were counted."""
     monkeypatch.setattr(Sink, "_write", lambda *_: None)
     seen = iter(
-        [{"in": 2, "rejected": 1, "places": b"\1" + bytes(4095)}, {"in": 2, "rejected": 1, "places": bytes(4096)}]
+        [{"in": 2, "rejected": 1, "bitmap": b"\1" + bytes(4095)}, {"in": 2, "rejected": 1, "bitmap": bytes(4096)}]
     )
     monkeypatch.setattr(sink_module, "observed", lambda _: next(seen))
     rows = records(b"{}").transform(access_log).transform(placed(("dt",)))
@@ -101,9 +102,9 @@ def test_of_a_batch_with_few_rejected_records_few_are_parsed_again(spark, broken
     rows = offsets.selectExpr("*", f"CASE WHEN {broken} THEN 'bad' END AS _reject")
     counted, seen = watched(rows)
     counted.write.format("noop").mode("append").save()
-    places = {offset % 32_768 for offset in bad}
-    again = {row._offset for row in rows.where(marked(observed(seen)["places"])).collect()}
-    assert again == {offset for offset in range(100_000) if offset % 32_768 in places}
+    bits = {offset % 32_768 for offset in bad}
+    again = {row._offset for row in rows.where(marked(observed(seen)["bitmap"])).collect()}
+    assert again == {offset for offset in range(100_000) if offset % 32_768 in bits}
 
 
 def optimized(rows) -> str:
@@ -178,7 +179,7 @@ def test_rows_that_are_not_all_staged_once_are_not_committed():
 
 
 def test_a_count_that_never_comes_ends_the_batch_and_not_the_job(monkeypatch):
-    monkeypatch.setattr("jobs.sink.PATIENCE_S", 0.1)
+    monkeypatch.setattr("jobs.rows.PATIENCE_S", 0.1)
 
     class Silent:
         @property
