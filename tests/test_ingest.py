@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.events import Event, access_log_events
+from tests.kit.events import Event, access_log_events, changed
 from tests.kit.job import kill
 from tests.kit.oracle import Oracle
 from tests.kit.pipeline import START_MS, Pipeline
@@ -226,10 +226,13 @@ POISON = {
 
 
 def test_poison_goes_to_the_quarantine_and_the_stream_goes_on(folder, broker):
-    """Every value is bad, batch after batch; then good ones follow."""
+    """Every value is bad, batch after batch; then good ones follow, of the first day that can be and of the last."""
     pipeline = Pipeline(folder, broker, transform=ACCESS_LOG, partitions=1)
     poison = [Event(None, value, [("h", b"\xff")], START_MS, why or "?") for value, why in POISON.items()]
-    pipeline.send_events([*poison, *access_log_events(50, seed=1, broken=0)])
+    good = access_log_events(50, seed=1, broken=0)
+    days = ["0001-01-01T00:00:00.000001", "9999-12-31T23:59:59.999999"]
+    edges = [event._replace(value=changed(ts=f"{day}Z")(event.value)) for day, event in zip(days, good, strict=False)]
+    pipeline.send_events([*poison, *edges, *good])
     assert pipeline.job.run(*DRAIN, "--max-records", "5") == 0, pipeline.job.said()
     pipeline.oracle.assert_exactly(pipeline.sent)
     pipeline.assert_ledger_is_true()
@@ -240,6 +243,10 @@ def test_poison_goes_to_the_quarantine_and_the_stream_goes_on(folder, broker):
         assert raw == [None, value, "h", b"\xff"] and transform == ACCESS_LOG
         assert reason == why or (why is None and reason), (value, reason)
     assert not found
+    written = sorted(
+        pipeline.oracle.select("table", "strftime(ts::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%f'), dt::VARCHAR, hr")
+    )
+    assert [written[0], written[-1]] == [(days[0], "0001-01-01", "00"), (days[1], "9999-12-31", "23")]
 
 
 @pytest.mark.newest
