@@ -50,6 +50,7 @@ class Job:
                 [*submit, "--jars", paths, *script, *self.flags, *more],
                 cwd=self.cwd, env=self.environment | {"PYSPARK_PYTHON": str(python)}, start_new_session=True,
                 stdin=terminal or subprocess.DEVNULL, stdout=terminal or log, stderr=log,
+                preexec_fn=heed_interrupts,
             )  # fmt: skip
 
     def run(
@@ -72,6 +73,11 @@ class Job:
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")
+
+
+def heed_interrupts() -> None:
+    """A shell starts what it has in the background deaf to Ctrl-C, and so are that one's children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def kill(process: subprocess.Popen) -> None:
