@@ -95,7 +95,7 @@ def test_files_grow_towards_the_target_size(folder, broker):
     assert guessed == 3 and weighed == min(-(-size // (128 * 1024)), 3)
 
 
-@pytest.mark.parametrize("checkpoint", ["the same", pytest.param("another", marks=pytest.mark.newest)])
+@pytest.mark.parametrize("checkpoint", ["the same", pytest.param("another", marks=pytest.mark.soak)])
 def test_of_two_drivers_one_goes_on_and_the_other_ends_fenced(checkpoint, folder, broker):
     """Both start on a batch that a killed driver left pending."""
     pipeline = Pipeline(folder, broker)
