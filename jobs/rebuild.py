@@ -84,8 +84,8 @@ def refuse_staged(rows: DataFrame, store: Store, places: Places) -> None:
         return
     reader = rows.sparkSession.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
     staged = reader.parquet(hadoop.uri(folder)).select(*RECORD)
-    ends = rows.groupBy(*KEY).agg(F.max("_offset").alias("last"))
-    first = staged.join(rows, RECORD, "left_anti").join(ends, KEY).where("_offset < last").orderBy(*RECORD).first()
+    missing = staged.join(rows, RECORD, "left_anti")
+    first = missing.join(held(rows), KEY).where("_offset < last").orderBy(*RECORD).first()
     if first:
         raise Unusable(
             f"{first._topic}-{first._partition}: offset {first._offset} is in {folder} and not in the "

@@ -51,8 +51,7 @@ def stock(kind: str) -> Callable[[Work], Start]:
     def start(work: Work) -> Start:
         sets = [f"kafka-{local.LINE}", *([f"s3-{local.LINE}"] if work.store else [])]
         settings = LOCAL | endpoint(work.store) if work.store else {}
-        confs = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
-        submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths(sets)), *confs]
+        submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths(sets)), *confs(settings)]
         environment = {"JAVA_HOME": jars.java_home(), **work.store}
         return Start([*submit, *stock_script(kind, work)], environment)
 
@@ -60,11 +59,13 @@ def stock(kind: str) -> Callable[[Work], Start]:
 
 
 def stock_our_start(work: Work) -> Start:
-    """Spark's file sink, started as the job is: its JVM options, its archive of classes, its class path."""
-    settings = LOCAL | endpoint(work.store)
-    confs = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
-    command = local.command([*confs, *stock_script("sink", work)])
+    """Spark's file sink, started as the job is: JVM options, archive, class path, settings of a local master."""
+    command = local.command([*confs(LOCAL | endpoint(work.store)), *stock_script("sink", work)])
     return Start(command, {**local.environment([work.table]), **work.store})
+
+
+def confs(settings: Mapping[str, str]) -> list[str]:
+    return [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
 
 
 def stock_script(kind: str, work: Work) -> list[str]:
