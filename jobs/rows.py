@@ -1,35 +1,28 @@
-"""What is asked of a batch's rows as they pass, which of them are meant, and the folders that they are staged in."""
+"""What is asked of a batch's rows as they pass, which of them are meant, and how and where they are staged."""
 
-import struct
 import threading
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs.offsets import Positions
-from transforms.envelope import REJECT
+from transforms.envelope import RAW, REJECT, utc_day
 
-BIT = "pmod(_offset, 32768)"  # of a record in the bitmap of a batch's rejected ones, as wide as Spark makes it
 PATIENCE_S = 300
+PROVENANCE = ("_topic", "_partition", "_offset", "_timestamp")
+ASIDE = ",rejected"  # where staging holds the rejected records: a folder that no value has, for none has a comma
+PACKED = "_topic STRING, _key BINARY, _value BINARY, _headers ARRAY<STRUCT<key: STRING, value: BINARY>>, _reject STRING"
+NO_LIMIT = {"maxStringLen": str(2**31 - 1)}  # Jackson's own would refuse what a record of 15 MB becomes
 
 
 def watched(rows: DataFrame) -> tuple[DataFrame, Observation]:
     """The rows, counted as they pass.
 
-    That also keeps the filter on `_reject` behind the transform: Spark would move it in front and parse each record
-    anew for every rule that looks at it.
+    That also keeps what is asked of `_reject` apart from the transform: Spark would merge them and parse each record
+    anew for every time that it is named.
     """
     seen = Observation()
-    bitmap = F.expr(f"bitmap_construct_agg(CASE WHEN {REJECT} IS NOT NULL THEN {BIT} END)")
-    return rows.observe(
-        seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected"), bitmap.alias("bitmap")
-    ), seen
-
-
-def marked(bitmap: bytes) -> Column:
-    """Whether a record's bit is set: that of each rejected one is, and few others unless many were rejected."""
-    words = ", ".join(f"{word}L" for (word,) in struct.iter_unpack("<q", bitmap))
-    return F.expr(f"getbit(get(array({words}), int({BIT} div 64)), int({BIT} % 64)) = 1")
+    return rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected")), seen
 
 
 def observed(seen: Observation) -> dict:
@@ -52,12 +45,36 @@ def observed(seen: Observation) -> dict:
     return told[0]
 
 
+def packed() -> Column:
+    """`_topic`, and of a rejected record all that the quarantine needs and the table has no column for, as JSON.
+
+    So both are written in one pass over Kafka; a column of its own would be in the table's files for ever.
+    """
+    parts = F.to_json(F.struct("_topic", *RAW, REJECT))
+    return F.when(F.col(REJECT).isNull(), F.col("_topic")).otherwise(parts).alias("_topic")
+
+
+def unpacked(rows: DataFrame, transform: str) -> DataFrame:
+    """The quarantine's rows for those that were set aside."""
+    parts = rows.withColumn("_topic", F.from_json("_topic", PACKED, NO_LIMIT))
+    day = utc_day(rows)
+    return parts.select(
+        "_topic._topic",
+        *PROVENANCE[1:],
+        *(f"_topic.{name}" for name in RAW),
+        F.col(f"_topic.{REJECT}").alias("reason"),
+        F.lit(transform).alias("transform"),
+        F.when(day.rlike("^[0-9]{4}-"), day).alias("dt"),  # no day that a reader couldn't take for a date
+    )
+
+
 def folded(partition_by: tuple[str, ...]) -> Column:
     """One column in the place of several, so that staging's folders are one level deep: each costs S3 six requests.
 
     Neither the columns' names nor their values have a comma; `settings` and `contract` refuse others.
     """
-    return F.concat_ws(",", *(F.col(column).cast("string") for column in partition_by)).alias(",".join(partition_by))
+    values = F.concat_ws(",", *(F.col(column).cast("string") for column in partition_by))
+    return F.when(F.col(REJECT).isNull(), values).otherwise(ASIDE).alias(",".join(partition_by))
 
 
 def unfolded(folder: str) -> str:

@@ -9,19 +9,17 @@ from contextlib import contextmanager
 from itertools import count, repeat
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from jobs import hadoop, offsets
 from jobs.brokers import Brokers
 from jobs.ledger import Batch, File
 from jobs.offsets import Ids, OutOfStep, Ranges
-from jobs.rows import beyond, folded, marked, observed, unfolded, watched
+from jobs.rows import ASIDE, PROVENANCE, beyond, folded, observed, packed, unfolded, unpacked, watched
 from jobs.settings import Settings
 from jobs.store import REQUESTS_AT_ONCE, Entry
 from jobs.writer import Writer
-from transforms.envelope import ENVELOPE, EVENT_TIME, RAW, REJECT, utc_day
+from transforms.envelope import EVENT_TIME, RAW, REJECT
 
-PROVENANCE = ("_topic", "_partition", "_offset", "_timestamp")
 ROOTS = ("table", "quarantine")
 GUESSED_ROW_BYTES = 100.0  # until a batch has been weighed
 ROWS_THAT_TELL = 1_000  # a file of fewer is mostly its footer
@@ -58,6 +56,7 @@ class Sink:
         self.writer = writer
         self.fingerprint = fingerprint
         self.settings = settings
+        self.folder = ",".join(settings.partition_by)
         self.plan = plan
         self.brokers = brokers
         self.row_bytes = GUESSED_ROW_BYTES
@@ -123,23 +122,27 @@ class Sink:
         return report
 
     def _stage(self, rows: DataFrame, size: int, staging: str) -> dict[str, int]:
-        """Writes the batch below `staging`; its rows in all, and how many of them were rejected."""
-        rows = rows.coalesce(self._tasks(rows, size))
-        counted, seen = watched(rows)
-        self._write(self._accepted(counted), f"{staging}/table", ",".join(self.settings.partition_by))
+        """Writes the batch below `staging`; its rows in all, and how many of them were rejected.
+
+        Rejected records are first set aside in a folder among the table's, so that Kafka is read once.
+        """
+        counted, seen = watched(rows.coalesce(self._tasks(rows, size)))
+        self._write(self._judged(counted), f"{staging}/table", self.folder)
         counts = observed(seen)
         if counts["rejected"]:
-            # Kafka is read a second time. A replay parses only what shares its bit with a rejected record again; of a
-            # stream, whose transform is behind a frame that no filter gets through, every record is.
-            counted, seen = watched(rows.where(marked(counts["bitmap"])))
-            self._write(self._rejected(counted), f"{staging}/quarantine", "dt")
-            again = observed(seen)
-            if any(again[name] != counts[name] for name in ("rejected", "bitmap")):
-                raise OSError(
-                    f"--transform: read again, {self.settings.transform} rejected other records of this batch, "
-                    "which is not committed; it must be pure"
-                )
+            aside = self._aside(rows.sparkSession, f"{staging}/table/{self.folder}={ASIDE}")
+            tasks = self._tasks(rows, counts["rejected"])
+            self._write(unpacked(aside, self.settings.transform).coalesce(tasks), f"{staging}/quarantine", "dt")
         return counts
+
+    def _judged(self, rows: DataFrame) -> DataFrame:
+        not_data = {*PROVENANCE, *RAW, REJECT, EVENT_TIME, *self.settings.partition_by}
+        own = [column for column in rows.columns if column not in not_data]
+        return rows.select(*own, packed(), *PROVENANCE[1:], folded(self.settings.partition_by))
+
+    def _aside(self, spark: SparkSession, folder: str) -> DataFrame:
+        schema = "_topic STRING, _partition INT, _offset BIGINT, _timestamp TIMESTAMP"
+        return spark.read.schema(schema).parquet(f"{hadoop.uri(self.settings.state)}/{folder}")
 
     def _tasks(self, frame: DataFrame, size: int) -> int:
         """So many that files come near their target size, or keep the cores busy without being small.
@@ -159,20 +162,6 @@ class Sink:
             self.row_bytes = sum(file.bytes for file in last.table_files) / last.rows_written
             self.values = len({file.final.rpartition("/")[0] for file in last.table_files})
 
-    def _accepted(self, rows: DataFrame) -> DataFrame:
-        not_data = {*PROVENANCE, *RAW, REJECT, EVENT_TIME, *self.settings.partition_by}
-        own = [column for column in rows.columns if column not in not_data]
-        return rows.where(F.col(REJECT).isNull()).select(*own, *PROVENANCE, folded(self.settings.partition_by))
-
-    def _rejected(self, rows: DataFrame) -> DataFrame:
-        day = utc_day(rows.drop(EVENT_TIME))
-        return rows.where(F.col(REJECT).isNotNull()).select(
-            *ENVELOPE,
-            F.col(REJECT).alias("reason"),
-            F.lit(self.settings.transform).alias("transform"),
-            F.when(day.rlike("^[0-9]{4}-"), day).alias("dt"),  # no day that a reader couldn't take for a date
-        )
-
     def _write(self, rows: DataFrame, folder: str, partition_by: str) -> None:
         """A task's file of one partition value is cut where it comes to the target size."""
         writer = rows.write.partitionBy(partition_by).mode("append")
@@ -186,7 +175,7 @@ class Sink:
         found: dict[str, list[Entry]] = {root: [] for root in ROOTS}
         for entry in self.writer.store.files(f"{self.settings.state}/{staging}"):
             root, _, name = entry.name.partition("/")
-            if not name.startswith("_"):  # a straggler's half file
+            if not name.startswith(("_", f"{self.folder}={ASIDE}")):  # a straggler's half file, what was set aside
                 found[root].append(Entry(name, entry.bytes))
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
             return {

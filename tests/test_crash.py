@@ -8,17 +8,23 @@ from tests.kit.dies import POINTS
 from tests.kit.job import LINE
 from tests.kit.pipeline import Pipeline
 
-# The protocol is the same code on both Spark lines: on the other one, a sample shows that Spark plays its part.
-MATRIX = {"local": POINTS, "s3": POINTS} if LINE == "4.1" else {"s3": ("while staging", "half published", POINTS[-1])}
+SAMPLE = ("while staging", "half published", POINTS[-1])
 COMMITTED = POINTS[POINTS.index("record response lost") :]
 BATCH = 300
 
 
-@pytest.mark.parametrize("store", MATRIX)
-def test_a_job_killed_at_any_point_goes_on_exactly(store, folder, broker, request, subtests):
+# The protocol is the same code on both Spark lines: on the other one, a sample shows that Spark plays its part.
+@pytest.mark.parametrize(
+    "store, points",
+    [
+        pytest.param("s3", POINTS if LINE == "4.1" else SAMPLE, id="s3"),
+        pytest.param("local", SAMPLE, id="local", marks=pytest.mark.newest),
+        pytest.param("local", POINTS, id="local, every point", marks=pytest.mark.soak),
+    ],
+)
+def test_a_job_killed_at_any_point_goes_on_exactly(store, points, folder, broker, request, subtests):
     """Each start first ends what the killed one left, then begins its first batch and is killed at the next point."""
     pipeline = Pipeline(folder, broker, request.getfixturevalue("s3") if store == "s3" else None)
-    points = MATRIX[store]
     pipeline.send((len(points) + 2) * BATCH)
     # A local checkpoint, for its many small files are slow on S3 and no part of the protocol.
     drain = ("--trigger", "available-now", "--max-records", str(BATCH), "--checkpoint", str(folder / "checkpoint"))

@@ -2,20 +2,23 @@
 
 import dataclasses
 import threading
+from datetime import datetime
 from types import SimpleNamespace
 
 import duckdb
 import pytest
+from pyspark.sql import functions as F
 
 from jobs import sink as sink_module
 from jobs.arguments import parse
 from jobs.contract import NULL_FOLDER, placed
 from jobs.ledger import File
-from jobs.rows import beyond, folded, marked, observed, unfolded, watched
+from jobs.rows import ASIDE, beyond, folded, observed, unfolded, unpacked
 from jobs.sink import Sink, Stopped
 from transforms.access_log import access_log
 
 MIB = 2**20
+LARGE = b"\xff" * 20 * MIB
 
 
 def sink(*flags: str, last=None) -> Sink:
@@ -65,46 +68,51 @@ def test_what_a_replay_brings_again_is_cut_off(spark):
     }  # fmt: skip
 
 
-def test_a_record_is_parsed_once_for_the_table_and_once_for_the_quarantine(records, monkeypatch):
+def test_a_record_is_parsed_once_for_table_and_quarantine(records, monkeypatch):
     """Also where the rows come from no stream, as in a replay."""
     plans = []
     monkeypatch.setattr(Sink, "_write", lambda _, rows, *where: plans.append(optimized(rows)))
-    monkeypatch.setattr(sink_module, "observed", lambda seen: {"in": 1, "rejected": 1, "bitmap": bytes(4096)})
+    monkeypatch.setattr(Sink, "_aside", lambda _, spark, folder: spark.createDataFrame([], RAW_RECORD))
+    monkeypatch.setattr(sink_module, "observed", lambda seen: {"in": 1, "rejected": 1})
     rows = records(b"{}").transform(access_log).transform(placed(("dt", "hr")))
     sink("--partition-by", "dt,hr")._stage(rows, 1, "staging")
     every_field = "StructField(event_id,StringType,true),StructField(ts,StringType,true)"
-    assert [plan.count(every_field) for plan in plans] == [1, 1]
-    assert plans[1].index("getbit") > plans[1].rindex("from_json"), "what is parsed again isn't chosen before"
+    assert [plan.count(every_field) for plan in plans] == [1, 0]
 
 
-def test_a_transform_that_rejects_others_the_second_time_ends_the_batch(records, monkeypatch):
-    """As many, so that the rows staged are as many as were counted."""
-    monkeypatch.setattr(Sink, "_write", lambda *_: None)
-    seen = iter(
-        [{"in": 2, "rejected": 1, "bitmap": b"\1" + bytes(4095)}, {"in": 2, "rejected": 1, "bitmap": bytes(4096)}]
-    )
-    monkeypatch.setattr(sink_module, "observed", lambda _: next(seen))
-    rows = records(b"{}").transform(access_log).transform(placed(("dt",)))
-    with pytest.raises(OSError, match="read again, t:t rejected other records of this batch"):
-        sink()._stage(rows, 2, "staging")
+RAW_RECORD = """
+    _topic STRING, _partition INT, _offset BIGINT, _timestamp TIMESTAMP, _key BINARY, _value BINARY,
+    _headers ARRAY<STRUCT<key: STRING, value: BINARY>>, _reject STRING
+"""
 
 
-@pytest.mark.parametrize(
-    "broken, bad",
-    [
-        ("_offset = 0", {0}),
-        ("_offset IN (63, 64, 32767, 32768, 99999)", {63, 64, 32_767, 32_768, 99_999}),
-        ("true", set(range(100_000))),
-    ],
-)
-def test_of_a_batch_with_few_rejected_records_few_are_parsed_again(spark, broken, bad):
-    offsets = spark.range(100_000).selectExpr("id AS _offset")
-    rows = offsets.selectExpr("*", f"CASE WHEN {broken} THEN 'bad' END AS _reject")
-    counted, seen = watched(rows)
-    counted.write.format("noop").mode("append").save()
-    bits = {offset % 32_768 for offset in bad}
-    again = {row._offset for row in rows.where(marked(observed(seen)["bitmap"])).collect()}
-    assert again == {offset for offset in range(100_000) if offset % 32_768 in bits}
+@pytest.mark.parametrize("by", ["dt", "dt,hr"])
+def test_what_is_set_aside_comes_back_byte_for_byte(by, ansi, spark, tmp_path):
+    """A value of 20 MiB is more than JSON's parser takes by itself."""
+    at = datetime(2026, 11, 1, 23, 59, 59, 999_999)
+    rejected = [
+        ("t", 0, 1, at, None, None, None, "no value"),
+        ("t", 0, 2, at, b"", b"", [], ""),
+        (
+            "a.b-c_d",
+            7,
+            2**62,
+            at,
+            bytes(range(256)),
+            b"\xff" * 20 * MIB,
+            [('é,"\n', b"\0,"), ("k", None)],
+            'not: "x", é',
+        ),
+    ]
+    good = ("t", 0, 0, at, None, None, None, None)
+    rows = spark.createDataFrame([good, *rejected], RAW_RECORD).selectExpr("*", f"'{at:%Y-%m-%d}' AS dt", "'23' AS hr")
+    writes = sink("--partition-by", by, "--state", str(tmp_path))
+    writes._write(writes._judged(rows.coalesce(1)), "staged/table", by)
+    folders = {file.parent.name for file in tmp_path.rglob("*.parquet")}
+    assert folders == {f"{by}={'2026-11-01,23'[: 3 * len(by) + 4]}", f"{by}={ASIDE}"}
+    found = unpacked(writes._aside(spark, f"staged/table/{by}={ASIDE}"), "t:t").orderBy("_offset").collect()
+    assert [(*row[:8],) for row in found] == rejected
+    assert {(row.transform, row.dt) for row in found} == {("t:t", "2026-11-01")}
 
 
 def optimized(rows) -> str:
@@ -137,7 +145,8 @@ def test_staged_folders_become_those_that_spark_would_make(spark, tmp_path):
     for by in (("dt",), ("n",), ("day", "n"), ("s", "dt", "day", "n")):
         name = "-".join(by)
         own = [column for column in rows.columns if column not in by]
-        writes._write(rows.select(*own, folded(by)), f"{name}/staged", ",".join(by))
+        judged = rows.withColumn("_reject", F.lit(None)).select(*own, folded(by))
+        writes._write(judged, f"{name}/staged", ",".join(by))
         rows.write.partitionBy(*by).parquet(f"{tmp_path}/{name}/expected")
         expected = contents(tmp_path / name / "expected")
         assert {unfolded(folder): data for folder, data in contents(tmp_path / name / "staged").items()} == expected

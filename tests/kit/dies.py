@@ -1,6 +1,6 @@
 """`spark-submit tests/kit/dies.py [--stop FILE] ingest|replay POINT BATCH <its flags>`: killed at a point of one batch.
 
-The points are the crash points 1 to 8 of the sink's protocol. The job itself has no switch for this. The signal is
+The points are those of the sink's protocol. The job itself has no switch for this. The signal is
 SIGKILL; with --stop it is SIGSTOP, noted in FILE, and after SIGCONT the driver goes on as if no time had passed.
 """
 
@@ -18,6 +18,7 @@ from jobs.writer import Writer
 POINTS = (
     "after the offset log",
     "while staging",
+    "set aside",
     "staged",
     "record response lost",
     "after the record",
@@ -110,6 +111,8 @@ def main(program: str, point: str, number: str, *flags: str) -> int:
         before(Sink, "_ingest", always)
     if point == "while staging":
         before(Sink, "_write", once_something_is_staged)
+    if point == "set aside":
+        before(Sink, "_aside", always)
     if point == "staged":
         before(Writer, "commit", always)
     for store in (Local, S3):
