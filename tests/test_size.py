@@ -26,7 +26,7 @@ def of_values(folder, broker, count: int, s3=None) -> Pipeline:
 @pytest.mark.newest
 def test_a_batch_with_very_many_partition_values_is_exact(store, count, folder, broker, request):
     pipeline = of_values(folder, broker, count, request.getfixturevalue("s3") if store == "s3" else None)
-    assert pipeline.job.run(*DRAIN, "--partition-by", "place") == 0, pipeline.job.said()
+    assert pipeline.job.run(*DRAIN, "--partition-by", "place", patience=3600) == 0, pipeline.job.said()
     pipeline.oracle.assert_exactly(pipeline.sent)
     pipeline.assert_ledger_is_true()
     (batch,) = pipeline.batches()
