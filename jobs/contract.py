@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, IntegralType, NullType, StringType
 
 from jobs.settings import JSON_RECORDS, Refused, Settings
-from transforms.envelope import ENVELOPE, KAFKA, RAW, REJECT, dated, enveloped
+from transforms.envelope import ENVELOPE, KAFKA, RAW, REJECT, TYPES, dated, enveloped
 
 Transform = Callable[[DataFrame], DataFrame]
 
@@ -71,6 +71,11 @@ def check_rows(rows: DataFrame, transform: str) -> None:
     if missing:
         raise Refused("--transform", f"{transform} must hand on {', '.join(missing)}")
     check_names(rows, transform)
+    kinds = {name: TYPES[name].simpleString() for name in ENVELOPE} | {REJECT: "string"}
+    for name, kind in kinds.items():
+        found = rows.schema[name].dataType.simpleString()
+        if found != kind and (name, found) != (REJECT, "void"):
+            raise Refused("--transform", f"{transform} makes {name} {found}; it must stay {kind}")
     void = [field.name for field in rows.schema if isinstance(field.dataType, NullType) and field.name != REJECT]
     if void:
         raise Refused("--transform", f"{transform} gives {', '.join(void)} no type; cast the null to one")

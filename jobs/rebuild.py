@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from jobs import exits, flags, hadoop
 from jobs.arguments import Parser
 from jobs.offsets import Positions, Start
+from jobs.rows import ASIDE
 from jobs.session import session
 from jobs.store import Store, store_of
 from jobs.writer import Places, Unusable, Writer
@@ -83,14 +84,15 @@ def refuse_staged(rows: DataFrame, store: Store, places: Places) -> None:
     if not any(entry.name.endswith(".parquet") for entry in store.files(folder)):
         return
     reader = rows.sparkSession.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
-    staged = reader.parquet(hadoop.uri(folder)).select(*RECORD)
+    whole = ~F.col("_metadata.file_path").contains(f"={ASIDE}/")  # the quarantine has what was set aside
+    staged = reader.parquet(hadoop.uri(folder)).where(whole).select(*RECORD)
     missing = staged.join(rows, RECORD, "left_anti")
     first = missing.join(held(rows), KEY).where("_offset < last").orderBy(*RECORD).first()
     if first:
         raise Unusable(
             f"{first._topic}-{first._partition}: offset {first._offset} is in {folder} and not in the "
-            "table, which holds later ones: the last batch was not wholly published. Add what is staged to the table, "
-            "or remove it to do without"
+            "table, which holds later ones: the last batch was not wholly published. Add what is staged to table and "
+            f"quarantine (nothing of folders …={ASIDE}), or remove it to do without"
         )
 
 

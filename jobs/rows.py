@@ -4,15 +4,17 @@ import threading
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from jobs.offsets import Positions
-from transforms.envelope import RAW, REJECT, utc_day
+from transforms.envelope import PROVENANCE, RAW, REJECT, TYPES, utc_day
 
 PATIENCE_S = 300
-PROVENANCE = ("_topic", "_partition", "_offset", "_timestamp")
-ASIDE = ",rejected"  # where staging holds the rejected records: a folder that no value has, for none has a comma
-PACKED = "_topic STRING, _key BINARY, _value BINARY, _headers ARRAY<STRUCT<key: STRING, value: BINARY>>, _reject STRING"
-NO_LIMIT = {"maxStringLen": str(2**31 - 1)}  # Jackson's own would refuse what a record of 15 MB becomes
+ASIDE = ",rejected"  # the folder of rejected records in staging; no partition value is empty or has a comma
+SET_ASIDE = T.StructType([T.StructField(name, TYPES[name]) for name in PROVENANCE])
+PACKED = T.StructType([T.StructField(name, TYPES[name]) for name in ("_topic", *RAW)]).add(REJECT, T.StringType())
+# A reason may quote a longer text than Jackson takes by itself.
+WHOLE = {"mode": "FAILFAST", "maxStringLen": str(2**31 - 1), "columnNameOfCorruptRecord": "_broken"}
 
 
 def watched(rows: DataFrame) -> tuple[DataFrame, Observation]:
@@ -55,14 +57,13 @@ def packed() -> Column:
 
 
 def unpacked(rows: DataFrame, transform: str) -> DataFrame:
-    """The quarantine's rows for those that were set aside."""
-    parts = rows.withColumn("_topic", F.from_json("_topic", PACKED, NO_LIMIT))
+    """The quarantine's rows for those that were set aside; one that can't be read as it was written is an error."""
     day = utc_day(rows)
-    return parts.select(
-        "_topic._topic",
+    return rows.withColumn("record", F.from_json("_topic", PACKED, WHOLE)).select(
+        "record._topic",
         *PROVENANCE[1:],
-        *(f"_topic.{name}" for name in RAW),
-        F.col(f"_topic.{REJECT}").alias("reason"),
+        *(f"record.{name}" for name in RAW),
+        F.col(f"record.{REJECT}").alias("reason"),
         F.lit(transform).alias("transform"),
         F.when(day.rlike("^[0-9]{4}-"), day).alias("dt"),  # no day that a reader couldn't take for a date
     )

@@ -31,8 +31,10 @@ SETTINGS = {
     # A record of the year 1 is data: without this Spark 3.5 stops on it.
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.compression.codec": "zstd",
-    # Rejected records may be large, and a vector of the other reader holds 4,096 of them.
+    # Rejected records may be large: the vectorized reader would hold 4,096 at once, and the writer, which looks at a
+    # page's size after its first row, a hundred.
     "spark.sql.parquet.enableVectorizedReader": "false",
+    "spark.hadoop.parquet.page.size.row.check.min": "1",
     # One open file for each partition value instead of a sort of every row; beyond this many Spark sorts.
     "spark.sql.maxConcurrentOutputFileWriters": "32",
     # Staging belongs to one driver and is checked before the commit, so files may go there as each task ends.

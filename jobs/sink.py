@@ -14,11 +14,11 @@ from jobs import hadoop, offsets
 from jobs.brokers import Brokers
 from jobs.ledger import Batch, File
 from jobs.offsets import Ids, OutOfStep, Ranges
-from jobs.rows import ASIDE, PROVENANCE, beyond, folded, observed, packed, unfolded, unpacked, watched
+from jobs.rows import ASIDE, SET_ASIDE, beyond, folded, observed, packed, unfolded, unpacked, watched
 from jobs.settings import Settings
 from jobs.store import REQUESTS_AT_ONCE, Entry
 from jobs.writer import Writer
-from transforms.envelope import EVENT_TIME, RAW, REJECT
+from transforms.envelope import EVENT_TIME, PROVENANCE, RAW, REJECT
 
 ROOTS = ("table", "quarantine")
 GUESSED_ROW_BYTES = 100.0  # until a batch has been weighed
@@ -56,7 +56,7 @@ class Sink:
         self.writer = writer
         self.fingerprint = fingerprint
         self.settings = settings
-        self.folder = ",".join(settings.partition_by)
+        self.folded = ",".join(settings.partition_by)
         self.plan = plan
         self.brokers = brokers
         self.row_bytes = GUESSED_ROW_BYTES
@@ -91,14 +91,18 @@ class Sink:
             frame = frame.where(beyond(self.writer.positions))  # a replay brings again what is there
         staging = self.writer.staging()
         size = self.plan.size(ranges)
-        with report.phase("stage"):
-            counts = self._stage(frame, size, staging)
-        with report.phase("check"), ThreadPoolExecutor(1) as beside:
-            asked = beside.submit(self._ids, ranges)
-            files = self._files(staging)
-            self._check(counts, files, size)
-            self._learn(frame.sparkSession, files["table"])
-            ids = asked.result()
+        try:
+            with report.phase("stage"):
+                counts = self._stage(frame, size, staging)
+            with report.phase("check"), ThreadPoolExecutor(1) as beside:
+                asked = beside.submit(self._ids, ranges)
+                files = self._files(staging)
+                check(counts, files, size)
+                self._learn(frame.sparkSession, files["table"])
+                ids = asked.result()
+        except Exception:
+            self.writer.look()  # who takes over removes what others have staged
+            raise
         with report.phase("commit"):
             report.batch = self.writer.commit(
                 ids=ids,
@@ -127,22 +131,21 @@ class Sink:
         Rejected records are first set aside in a folder among the table's, so that Kafka is read once.
         """
         counted, seen = watched(rows.coalesce(self._tasks(rows, size)))
-        self._write(self._judged(counted), f"{staging}/table", self.folder)
+        self._write(self._to_stage(counted), f"{staging}/table", self.folded)
         counts = observed(seen)
         if counts["rejected"]:
-            aside = self._aside(rows.sparkSession, f"{staging}/table/{self.folder}={ASIDE}")
+            aside = self._aside(rows.sparkSession, f"{staging}/table/{self.folded}={ASIDE}")
             tasks = self._tasks(rows, counts["rejected"])
             self._write(unpacked(aside, self.settings.transform).coalesce(tasks), f"{staging}/quarantine", "dt")
         return counts
 
-    def _judged(self, rows: DataFrame) -> DataFrame:
+    def _to_stage(self, rows: DataFrame) -> DataFrame:
         not_data = {*PROVENANCE, *RAW, REJECT, EVENT_TIME, *self.settings.partition_by}
         own = [column for column in rows.columns if column not in not_data]
         return rows.select(*own, packed(), *PROVENANCE[1:], folded(self.settings.partition_by))
 
     def _aside(self, spark: SparkSession, folder: str) -> DataFrame:
-        schema = "_topic STRING, _partition INT, _offset BIGINT, _timestamp TIMESTAMP"
-        return spark.read.schema(schema).parquet(f"{hadoop.uri(self.settings.state)}/{folder}")
+        return spark.read.schema(SET_ASIDE).parquet(f"{hadoop.uri(self.settings.state)}/{folder}")
 
     def _tasks(self, frame: DataFrame, size: int) -> int:
         """So many that files come near their target size, or keep the cores busy without being small.
@@ -175,7 +178,7 @@ class Sink:
         found: dict[str, list[Entry]] = {root: [] for root in ROOTS}
         for entry in self.writer.store.files(f"{self.settings.state}/{staging}"):
             root, _, name = entry.name.partition("/")
-            if not name.startswith(("_", f"{self.folder}={ASIDE}")):  # a straggler's half file, what was set aside
+            if not name.startswith(("_", f"{self.folded}={ASIDE}")):  # a straggler's half file, what was set aside
                 found[root].append(Entry(name, entry.bytes))
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
             return {
@@ -190,16 +193,6 @@ class Sink:
             bytes=entry.bytes,
             rows=hadoop.rows(self.plan.spark, f"{hadoop.uri(self.settings.state)}/{folder}/{entry.name}"),
         )
-
-    def _check(self, counts: dict[str, int], files: dict[str, tuple[File, ...]], size: int) -> None:
-        """Every record that came in is in exactly one staged row; raises `OSError` otherwise."""
-        staged = {root: sum(file.rows for file in found) for root, found in files.items()}
-        expected = {"table": counts["in"] - counts["rejected"], "quarantine": counts["rejected"]}
-        if staged != expected or counts["in"] > size:
-            self.writer.look()  # who takes over removes what others have staged
-            raise OSError(
-                f"rows staged: {staged}, rows counted: {expected}, offsets: {size}; the batch is not committed"
-            )
 
     def _learn(self, spark: SparkSession, files: tuple[File, ...]) -> None:
         """The first large file tells for which columns a dictionary is begun in vain: a tenth of a batch's CPU time."""
@@ -228,3 +221,11 @@ class Sink:
         except Exception as error:
             return f"--consumer-group {self.settings.consumer_group} was not told: {error}"
         return None
+
+
+def check(counts: dict[str, int], files: dict[str, tuple[File, ...]], size: int) -> None:
+    """Every record that came in is in exactly one staged row; raises `OSError` otherwise."""
+    staged = {root: sum(file.rows for file in found) for root, found in files.items()}
+    expected = {"table": counts["in"] - counts["rejected"], "quarantine": counts["rejected"]}
+    if staged != expected or counts["in"] > size:
+        raise OSError(f"rows staged: {staged}, rows counted: {expected}, offsets: {size}; the batch is not committed")

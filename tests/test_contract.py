@@ -64,6 +64,7 @@ JSON = "transforms.json_records:json_records"
         f"{ODD}:repeats_some": f"--transform: {ODD}:repeats_some {ALONE} Gen",
         f"{ODD}:deduplicates": f"--transform: {ODD}:deduplicates {ALONE} Dedup",
         f"{ODD}:forgets_the_offset": f"--transform: {ODD}:forgets_the_offset must hand on _offset",
+        f"{ODD}:reads_the_value": f"--transform: {ODD}:reads_the_value makes _value string; it must stay binary",
         f"{RAW} --partition-by city": f"--partition-by: {RAW} makes no column 'city'",
         f"{RAW} --partition-by value": "--partition-by: 'value' is binary; a folder needs a string",
         "transforms.access_log:access_log --partition-by ts": "--partition-by: 'ts' is timestamp; a folder needs",

@@ -7,6 +7,7 @@ import pytest
 
 from jobs import rebuild
 from jobs.offsets import Start
+from jobs.rows import ASIDE
 from jobs.store import Local
 from jobs.writer import Places, Unusable, Writer
 
@@ -50,6 +51,9 @@ def test_what_is_staged_only_and_would_be_skipped_is_not(spark, places):
     holds(left, "part-00000.parquet", (0, 5), (1, 4), (2, 0))
     holds(f"{left}/_temporary", "part-00001.parquet", (0, 1))
     holds(left, "part-00002.parquet", (0, 4))
+    holds(left, "part-00003.parquet", (0, 3))
+    Path(left, f"dt={ASIDE}").mkdir()
+    Path(left, "dt=2026-11-01/part-00003.parquet").rename(f"{left}/dt={ASIDE}/part-00003.parquet")
     with pytest.raises(Unusable, match=r"t-0: offset 4 is in .*/staging and not in the table, which holds later ones"):
         rebuild.rebuilt(spark, places, accept_holes=True)
     Path(left, "dt=2026-11-01/part-00002.parquet").unlink()

@@ -56,6 +56,15 @@ def test_the_thousandth_batch_asks_the_store_for_as_much_as_the_tenth(folder, br
     pipeline.assert_exact()
 
 
+@pytest.mark.soak
+def test_large_records_that_are_all_rejected_fit_into_a_heap_of_a_gibibyte(folder, broker):
+    pipeline = Pipeline(folder, broker, transform="transforms.access_log:access_log")
+    pipeline.send_events([Event(b"k", b"%03d?" % n * 2**19, [], START_MS, "not json") for n in range(300)])
+    assert pipeline.job.run(*DRAIN) == 0, pipeline.job.said()
+    pipeline.oracle.assert_exactly(pipeline.sent)
+    assert [batch.rows_rejected for batch in pipeline.batches()] == [300]
+
+
 def requests(log: str, topic: str, seq: int) -> Counter:
     """Method and kind of place of each request of a driver from one record of the ledger to the next."""
     lines = re.findall(rf'"([A-Z]+) /floodmark(?:/|\?\S*?prefix=){topic}(\S*) HTTP', log)

@@ -18,7 +18,8 @@ KAFKA = T.StructType(
     ]
 )
 ENVELOPE = ["_topic", "_partition", "_offset", "_timestamp", "_key", "_value", "_headers"]
-RAW = ENVELOPE[4:]
+PROVENANCE, RAW = ENVELOPE[:4], ENVELOPE[4:]
+TYPES = {f"_{field.name}": field.dataType for field in KAFKA}
 REJECT = "_reject"
 EVENT_TIME = "_event_time"
 

@@ -70,5 +70,9 @@ def forgets_the_offset(records: DataFrame) -> DataFrame:
     return records.transform(by_value).drop("_offset")
 
 
+def reads_the_value(records: DataFrame) -> DataFrame:
+    return records.transform(by_value).withColumn("_value", F.col("_value").cast("string"))
+
+
 def raises(records: DataFrame) -> DataFrame:
     return records.transform(by_value).select("nothing")
