@@ -18,11 +18,7 @@ WHOLE = {"mode": "FAILFAST", "maxStringLen": str(2**31 - 1), "columnNameOfCorrup
 
 
 def watched(rows: DataFrame) -> tuple[DataFrame, Observation]:
-    """The rows, counted as they pass.
-
-    That also keeps what is asked of `_reject` apart from the transform: Spark would merge them and parse each record
-    anew for every time that it is named.
-    """
+    """The rows, counted as they pass."""
     seen = Observation()
     return rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected")), seen
 
