@@ -105,9 +105,13 @@ def test_a_mean_is_of_the_batches_behind_the_tenth():
 
 
 @pytest.mark.parametrize(
-    "point, batches, expected", [(10, 2000, (6, 14)), (2000, 2000, (1992, 2000)), (10, 10, (2, 10)), (3, 99, (2, 10))]
-)
-def test_nine_batches_lie_around_each_point(point, batches, expected):
+    "point, batches, expected",
+    [
+        (10, 2000, (6, 14)), (100, 2000, (51, 149)), (1000, 2000, (950, 1050)), (2000, 2000, (1900, 2000)),
+        (10, 10, (2, 10)), (3, 99, (2, 10)), (20, 20, (2, 20)),
+    ],
+)  # fmt: skip
+def test_batches_lie_around_each_point(point, batches, expected):
     assert age.window(point, batches) == expected
 
 
@@ -115,7 +119,7 @@ def test_the_cost_of_old_batches_is_a_median_with_the_longest_beside_it():
     steps = Steps([float(number) for number in range(2, 21)], [], 77)
     lines = age.table({"a": steps}, 20).splitlines()
     assert age.points(20) == [10, 20] and age.points(2000) == [10, 100, 1000, 2000]
-    assert lines[2:] == ["| a | 10 | 10 | 14 |  |", "| a | 20 | 16 | 20 | 77 |"]
+    assert lines[2:] == ["| a | 10 | 10 | 14 |  |", "| a | 20 | 11 | 20 | 77 |"]
 
 
 def test_the_phases_of_a_start_are_those_of_functions_that_exist():

@@ -10,7 +10,7 @@ from tests.bench.steps import Steps, stepped
 from tests.bench.traffic import KINDS
 
 POINTS = (10, 100, 1_000, 2_000)
-AROUND = 4  # batches on either side, so that what is done every tenth time is among them
+FEWEST, MOST = 4, 50  # batches on either side: what is done every tenth time is among them, and a noisy second few
 
 
 def main(argv: list[str]) -> int:
@@ -19,10 +19,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--store", choices=("local", "s3"), default="local")
     parser.add_argument("--only", type=words)
     asked = parser.parse_args(argv)
-    if asked.batches < 2 * AROUND + 2:
-        parser.error(f"--batches: {2 * AROUND + 2} or more")
+    if asked.batches < 2 * FEWEST + 2:
+        parser.error(f"--batches: {2 * FEWEST + 2} or more")
     found = stepped(chosen(PAIR, asked.only), asked.batches, asked.store)
-    print(f"\nSpark {LINE}, {asked.store}: {asked.batches:,} batches of one record; median of nine around each\n")
+    print(f"\nSpark {LINE}, {asked.store}: {asked.batches:,} batches of one record; median of up to 101 around each\n")
     print(table(found, asked.batches))
     return 0
 
@@ -32,9 +32,10 @@ def points(batches: int) -> list[int]:
 
 
 def window(point: int, batches: int) -> tuple[int, int]:
-    """Nine batches with `point` in the middle, or as near to it as there are any; the first batch is none of them."""
-    first = max(2, min(point - AROUND, batches - 2 * AROUND))
-    return first, first + 2 * AROUND
+    """Batches with `point` in the middle, or as near to it as there are any; the first batch is none of them."""
+    around = max(FEWEST, min(point // 2 - 1, MOST, batches // 2 - 1))
+    first = max(2, min(point - around, batches - 2 * around))
+    return first, first + 2 * around
 
 
 def table(found: dict[str, Steps], batches: int) -> str:
