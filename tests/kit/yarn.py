@@ -109,6 +109,7 @@ class Yarn:
             return subprocess.Popen(
                 arguments, env=self.environment, cwd=self.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=job.heed_interrupts,
             )  # fmt: skip
 
     def masters(self) -> list[str]:
