@@ -95,6 +95,7 @@ def test_files_grow_towards_the_target_size(folder, broker):
     assert guessed == 3 and weighed == min(-(-size // (128 * 1024)), 3)
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("checkpoint", ["the same", pytest.param("another", marks=pytest.mark.soak)])
 def test_of_two_drivers_one_goes_on_and_the_other_ends_fenced(checkpoint, folder, broker):
     """Both start on a batch that a killed driver left pending."""
@@ -182,6 +183,7 @@ def test_other_topics_need_no_other_checkpoint(folder, broker):
     assert Counter(counts[0] + counts[1]) == {(pipeline.topic,): 100, (f"{pipeline.topic}-more",): 1}
 
 
+@pytest.mark.newest
 def test_new_partitions_are_read_from_their_first_record(folder, broker):
     """Added while the job runs, and while it is down with a batch pending."""
     pipeline = Pipeline(folder, broker)
@@ -293,6 +295,7 @@ def test_a_first_signal_ends_the_job_after_its_batch_and_a_second_at_once(folder
     pipeline.assert_exact()
 
 
+@pytest.mark.newest
 def test_the_marker_ends_the_job_once(folder, broker, s3):
     pipeline = Pipeline(folder, broker, s3)
     pipeline.send(300)

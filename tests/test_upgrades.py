@@ -71,6 +71,7 @@ needs_both_lines = pytest.mark.skipif(
 )
 
 
+@pytest.mark.newest
 @needs_both_lines
 def test_a_job_that_was_killed_goes_on_with_everything_changed(folder, broker, s3):
     goes_on(folder, broker, s3, "half published", CHANGES, before=OTHER, after=LINE)
