@@ -91,15 +91,14 @@ def run(spark: SparkSession, start: Start, transform: Transform, sink: Sink, pro
             if type(refused) is Refused and not sink.has_written and not _lost(sink):
                 raise refused from None  # executors may be refused what the driver may do
         deaths.add(born)
+        progress.flush()
         line = str(refused or first_line(cause))
         if stop.asked():
-            progress.flush()
             progress.say("warning", said=f"when the job was asked to stop its query died: {line}")
             sink.writer.resume(lambda positions, _: Start(positions=positions))  # the last batch may need publishing
             return
         if len(deaths) > RESTARTS:
             raise Exhausted(f"{deaths}, at last of: {line}") from cause
-        progress.flush()
         progress.say("restarted", deaths=len(deaths), cause=line)
         time.sleep(2 ** len(deaths) / 2 * random.uniform(0.5, 1))
 

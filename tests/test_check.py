@@ -26,7 +26,6 @@ from tests.test_ingest import EVERY_SECOND, complete, ends, wait_until
 
 CLUSTER = arns.cluster("arn:aws:kafka:us-east-1:111122223333:cluster/logs/de8982fa-8222-4e87-8b20-9bf3cdfa1521-2")
 ON_35 = {"all well", "s3: all rights", "s3: no PutObject on the table"}  # a sample
-newest = pytest.mark.skipif(LINE != "4.1", reason="shown on Spark 4.1")
 
 
 class Said(NamedTuple):
@@ -218,7 +217,7 @@ def test_where_all_is_well_each_check_says_what_it_found(checked):
     assert said.words("rows").endswith(": accepted")
 
 
-@newest
+@pytest.mark.newest
 def test_a_topic_without_a_record_is_well_too(checked):
     said = checked.said["a pattern"]
     assert said.code == 0 and "-empty: no record yet" in said.words("records")
@@ -280,7 +279,7 @@ def test_no_folder_holds_more_or_less_than_before(checked):
     assert checked.after == checked.before
 
 
-@newest
+@pytest.mark.newest
 def test_a_loss_that_would_be_noted_is_no_failure(checked):
     said = checked.said["lost records, noted"]
     assert said.code == 0
@@ -332,7 +331,7 @@ def secured(tmp_path_factory):
 NOT_LOGGED_IN = {"leaders", "offsets", "records", "rows"}
 
 
-@newest
+@pytest.mark.newest
 @pytest.mark.parametrize(
     "case, failed, not_tried, begins",
     [
@@ -351,13 +350,13 @@ def test_a_broker_that_refuses_is_understood(case, failed, not_tried, begins, se
     assert said[case].words(failed).startswith(begins), said[case].words(failed)
 
 
-@newest
+@pytest.mark.newest
 def test_no_secret_is_printed(secured):
     said, secrets = secured
     assert not [name for name, secret in secrets.items() if secret in str(said)]
 
 
-@newest
+@pytest.mark.newest
 def test_it_runs_as_the_job_runs_and_a_wrong_flag_is_code_2(broker, folder, capsys):
     """By spark-submit; and by Python alone, which has no jars here and says where they are."""
     broker.create_topic(folder.name)
