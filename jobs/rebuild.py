@@ -37,6 +37,7 @@ def rebuild(argv: list[str]) -> int:
     asked = parser.parse_args(argv)
     places = Places(asked.table, asked.quarantine or f"{asked.table}_quarantine", asked.state or f"{asked.table}_state")
     spark = session(f"rebuild {places.table}")
+    spark.conf.set("spark.sql.parquet.enableVectorizedReader", "true")  # three small columns of a whole table
     try:
         positions = rebuilt(spark, places, asked.accept_holes)
     finally:
