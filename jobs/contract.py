@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, IntegralType, NullType, StringType
 
 from jobs.settings import JSON_RECORDS, Refused, Settings
-from transforms.envelope import ENVELOPE, KAFKA, RAW, REJECT, TYPES, dated, enveloped
+from transforms.envelope import ENVELOPE, FIELDS, KAFKA, RAW, REJECT, dated, enveloped
 
 Transform = Callable[[DataFrame], DataFrame]
 
@@ -71,7 +71,7 @@ def check_rows(rows: DataFrame, transform: str) -> None:
     if missing:
         raise Refused("--transform", f"{transform} must hand on {', '.join(missing)}")
     check_names(rows, transform)
-    kinds = {name: TYPES[name].simpleString() for name in ENVELOPE} | {REJECT: "string"}
+    kinds = {name: FIELDS[name].dataType.simpleString() for name in ENVELOPE} | {REJECT: "string"}
     for name, kind in kinds.items():
         found = rows.schema[name].dataType.simpleString()
         if found != kind and (name, found) != (REJECT, "void"):

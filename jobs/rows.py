@@ -7,12 +7,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.offsets import Positions
-from transforms.envelope import PROVENANCE, RAW, REJECT, TYPES, utc_day
+from transforms.envelope import FIELDS, PROVENANCE, RAW, REJECT, utc_day
 
 PATIENCE_S = 300
 ASIDE = ",rejected"  # the folder of rejected records in staging; no partition value is empty or has a comma
-SET_ASIDE = T.StructType([T.StructField(name, TYPES[name]) for name in PROVENANCE])
-PACKED = T.StructType([T.StructField(name, TYPES[name]) for name in ("_topic", *RAW)]).add(REJECT, T.StringType())
+SET_ASIDE = T.StructType([FIELDS[name] for name in PROVENANCE])
+PACKED = T.StructType([FIELDS[name] for name in ("_topic", *RAW)]).add(REJECT, T.StringType())
 # A reason may quote a longer text than Jackson takes by itself.
 WHOLE = {"mode": "FAILFAST", "maxStringLen": str(2**31 - 1), "columnNameOfCorruptRecord": "_broken"}
 
@@ -68,7 +68,8 @@ def unpacked(rows: DataFrame, transform: str) -> DataFrame:
 def folded(partition_by: tuple[str, ...]) -> Column:
     """One column in the place of several, so that staging's folders are one level deep: each costs S3 six requests.
 
-    Neither the columns' names nor their values have a comma; `settings` and `contract` refuse others.
+    A rejected record's value is `ASIDE`. Neither the columns' names nor other values have a comma; `settings` and
+    `contract` refuse those.
     """
     values = F.concat_ws(",", *(F.col(column).cast("string") for column in partition_by))
     return F.when(F.col(REJECT).isNull(), values).otherwise(ASIDE).alias(",".join(partition_by))

@@ -19,7 +19,7 @@ KAFKA = T.StructType(
 )
 ENVELOPE = ["_topic", "_partition", "_offset", "_timestamp", "_key", "_value", "_headers"]
 PROVENANCE, RAW = ENVELOPE[:4], ENVELOPE[4:]
-TYPES = {f"_{field.name}": field.dataType for field in KAFKA}
+FIELDS = {f"_{field.name}": T.StructField(f"_{field.name}", field.dataType) for field in KAFKA}
 REJECT = "_reject"
 EVENT_TIME = "_event_time"
 
