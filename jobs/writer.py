@@ -5,7 +5,9 @@ Spark-free: everything goes through a store's verbs, so that a test can interlea
 
 import dataclasses
 import json
+import re
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +24,8 @@ from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store, denied, unknown_header
 # Where to go on: from the table's positions (none for a new table) and its topics' ids.
 Resume = Callable[[Positions | None, Ids], Start]
 
-PROBE = "-probe"
+PROBE = re.compile(r"-(\d+)-probe$")  # the end of a probe's folder, with the second in which it was begun
+A_PROBE_TAKES_S = 3600  # never as long, nor do two clocks differ so much: S3 refuses a quarter of an hour
 
 
 class Fenced(Exception):
@@ -50,6 +53,7 @@ class Writer:
         self.places = places
         self.records = Records(store, places.state)
         self.id = uuid.uuid4().hex
+        self.begun_s = int(time.time())
         self.application = application
         self.seq = -1
         self.attempts = 0
@@ -87,8 +91,8 @@ class Writer:
 
     @property
     def probe(self) -> str:
-        """A folder for what is tried and taken away again; other drivers leave it alone."""
-        return f"{self.places.state}/staging/{self.id}{PROBE}"
+        """A folder for what is tried and taken away again; other drivers leave it alone for an hour."""
+        return f"{self.places.state}/staging/{self.id}-{self.begun_s}-probe"
 
     def create_once(self) -> None:
         """Of two creates of one key the store refuses the second."""
@@ -118,9 +122,7 @@ class Writer:
                 self._take_over(last)
             start = resume(last.positions if last else None, self.ids)
             # Listed before the claim: these writers can't commit after it. A later driver's folder is not among them.
-            # Another's probe is left alone: without it that driver would doubt its store.
-            staged = self.store.folders(f"{self.places.state}/staging")
-            left_over = [name for name in staged if not name.endswith(PROBE)]
+            left_over = [*filter(left, self.store.folders(f"{self.places.state}/staging"))]
             if self.begin(start):
                 break
         self._remove(left_over)
@@ -295,3 +297,12 @@ class Writer:
             f"driver {by.writer} ({by.application} on {by.host}) took {self.places.state} over at {by.time} "
             f"with ledger record {ledger.name(by.seq)}; this driver stops, nothing is lost"
         )
+
+
+def left(staged: str) -> bool:
+    """Whether nobody is at work in a folder of staging, once its writer can't commit any more.
+
+    A probe may be that of a driver that is starting just now: without it, it would doubt its store.
+    """
+    probe = PROBE.search(staged)
+    return not probe or time.time() - int(probe[1]) > A_PROBE_TAKES_S

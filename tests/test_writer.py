@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from collections import Counter
 
 import pytest
@@ -216,6 +217,18 @@ def test_a_probe_is_not_swept_away_from_under_another_driver():
     while not probing.ended:
         probing.step()
     assert probing.error is None and not store.files(f"{PLACES.state}/staging")
+
+
+def test_a_probe_that_was_left_is_swept_away_in_time(monkeypatch):
+    """Its driver was killed, or a request that was given up came late."""
+    store = Memory()
+    store.create(f"{Writer(store, PLACES, 'app').probe}/object", b"first")
+    claimed(store)
+    assert store.files(f"{PLACES.state}/staging")
+    late = time.time() + 2 * 3600
+    monkeypatch.setattr(time, "time", lambda: late)
+    claimed(store)
+    assert not store.files(f"{PLACES.state}/staging")
 
 
 def test_files_that_were_published_once_may_be_removed_by_their_owner():

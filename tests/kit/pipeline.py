@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jobs import ledger
 from jobs.offsets import size
+from jobs.writer import PROBE
 from tests.kit.broker import Broker
 from tests.kit.events import Event
 from tests.kit.job import Job
@@ -81,7 +82,7 @@ class Pipeline:
             assert folders == {name: true[name] for name in folders}, file
 
     def assert_ledger_is_true(self) -> None:
-        """The ledger's files, rows and ranges are those of the folders, and nothing is left staged."""
+        """The ledger's files, rows and ranges are those of the folders, and what is staged is gone."""
         store, files, offsets, ends = self.oracle.store, {}, 0, {}
         held = defaultdict(list)
         extent = "min(pos), max(pos) + 1, count(*)"
@@ -108,7 +109,8 @@ class Pipeline:
         roots = (self.table, self.quarantine)
         assert files == {f"{root}/{entry.name}": entry.bytes for root in roots for entry in store.files(root)}
         assert offsets == len(self.sent)
-        assert store.folders(f"{self.state}/staging") == []
+        # A probe may have been cut short, or come late: it is swept away after an hour.
+        assert [name for name in store.folders(f"{self.state}/staging") if not PROBE.search(name)] == []
 
     def records(self) -> list[ledger.Record]:
         """Every record of the ledger, first to last."""
