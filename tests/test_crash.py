@@ -18,7 +18,7 @@ BATCH = 300
     "store, points",
     [
         pytest.param("s3", POINTS if LINE == "4.1" else SAMPLE, id="s3"),
-        pytest.param("local", SAMPLE, id="local", marks=pytest.mark.newest),
+        pytest.param("local", ("half published",), id="local", marks=pytest.mark.newest),
         pytest.param("local", POINTS, id="local, every point", marks=pytest.mark.soak),
     ],
 )
