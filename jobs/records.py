@@ -7,7 +7,8 @@ from jobs.ledger import Record, Unreadable
 from jobs.store import FAULTS, Store
 
 REMEDY = "restore it, or move the ledger away and let `spark-submit jobs/rebuild.py` make it again from the table"
-# How far back a missing record is noticed: as far as one request lists. Nothing but `last` is needed to go on.
+# How far back a missing record is noticed: as far as one request lists. To go on, the last record is enough, and the
+# last batch that it may name.
 LOOK_BACK = 900
 
 
@@ -50,7 +51,7 @@ class Records:
             )
         return None if last is None else self.read(last)
 
-    def next_owner(self, seq: int) -> Record | None:
+    def if_there(self, seq: int) -> Record | None:
         """Record `seq`, if it is there already."""
         return self.read(seq) if self.store.exists(self._key(seq)) else None
 

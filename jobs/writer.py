@@ -4,6 +4,7 @@ Spark-free: everything goes through a store's verbs, so that a test can interlea
 """
 
 import dataclasses
+import functools
 import json
 import re
 import socket
@@ -25,7 +26,9 @@ from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store, denied, unknown_header
 Resume = Callable[[Positions | None, Ids], Start]
 
 PROBE = re.compile(r"-(\d+)-probe$")  # the end of a probe's folder, with the second in which it was begun
-A_PROBE_TAKES_S = 3600  # never as long, nor do two clocks differ so much: S3 refuses a quarter of an hour
+# A probe takes seconds, and clocks differ by less: S3 refuses a quarter of an hour. One that was stopped for longer and
+# finds its folder gone doubts its store, and ends before it has claimed anything.
+ABANDONED_S = 3600
 
 
 class Fenced(Exception):
@@ -53,7 +56,6 @@ class Writer:
         self.places = places
         self.records = Records(store, places.state)
         self.id = uuid.uuid4().hex
-        self.begun_s = int(time.time())
         self.application = application
         self.seq = -1
         self.attempts = 0
@@ -65,7 +67,8 @@ class Writer:
     def prove(self) -> None:
         """The store can publish what is staged and refuses a second create of one key; raises `Unusable` otherwise."""
         self.reach()
-        self.create_once()
+        with self._usable("state"):
+            self.create_once()
 
     def reach(self) -> None:
         """Files that are staged in the state can appear in table and quarantine."""
@@ -89,10 +92,10 @@ class Writer:
                 raise Refused(f"--{name}", why) from error
             raise OSError(f"--{name}: {why}") from error
 
-    @property
+    @functools.cached_property
     def probe(self) -> str:
-        """A folder for what is tried and taken away again; other drivers leave it alone for an hour."""
-        return f"{self.places.state}/staging/{self.id}-{self.begun_s}-probe"
+        """A folder for what is tried and taken away again; other drivers leave it alone for an hour from now on."""
+        return f"{self.places.state}/staging/{self.id}-{int(time.time())}-probe"
 
     def create_once(self) -> None:
         """Of two creates of one key the store refuses the second."""
@@ -122,7 +125,7 @@ class Writer:
                 self._take_over(last)
             start = resume(last.positions if last else None, self.ids)
             # Listed before the claim: these writers can't commit after it. A later driver's folder is not among them.
-            left_over = [*filter(left, self.store.folders(f"{self.places.state}/staging"))]
+            left_over = [*filter(abandoned, self.store.folders(f"{self.places.state}/staging"))]
             if self.begin(start):
                 break
         self._remove(left_over)
@@ -137,6 +140,8 @@ class Writer:
             self._refuse_other_places(last)
         if isinstance(last, Batch):
             self._copy(last, lambda staged, target, _: self.store.exists(target) or self.store.exists(staged))
+        elif last:
+            self._batch_before(last)
         return last
 
     def begin(self, start: Start) -> bool:
@@ -199,7 +204,7 @@ class Writer:
 
     def look(self) -> None:
         """Raises `Fenced` when another driver has taken the ledger over."""
-        after = self.records.next_owner(self.seq + 1)
+        after = self.records.if_there(self.seq + 1)
         if after and after.writer != self.id:
             raise self._fenced(after)
 
@@ -218,7 +223,7 @@ class Writer:
             moves = [*self._moves(batch)]
             for is_there, (_, target, _) in zip(pool.map(there, moves), moves, strict=True):
                 if not is_there:
-                    if self.records.next_owner(batch.seq + 1):
+                    if self.records.if_there(batch.seq + 1):
                         return  # before that record was made all was published; since then the files are their owner's
                     raise Unusable(
                         f"{target} of ledger record {ledger.name(batch.seq)} is gone and was not staged any more; "
@@ -240,10 +245,14 @@ class Writer:
         if isinstance(last, Batch):
             self._copy(last, self._copy_if_absent)
             self.last_batch = last
-        elif last.last_batch is not None:  # published before the claim was made
-            self.last_batch = self.records.read(last.last_batch)
+        else:
+            self.last_batch = self._batch_before(last)
         self.unpublished = False
         self._stand_behind(last)
+
+    def _batch_before(self, claim: Claim | Gap) -> Batch | None:
+        """The last batch before the claim was made, which was published by then."""
+        return None if claim.last_batch is None else self.records.read(claim.last_batch)
 
     def _refuse_other_places(self, last: Record) -> None:
         for name in ("table", "quarantine"):
@@ -299,10 +308,10 @@ class Writer:
         )
 
 
-def left(staged: str) -> bool:
+def abandoned(staged: str) -> bool:
     """Whether nobody is at work in a folder of staging, once its writer can't commit any more.
 
     A probe may be that of a driver that is starting just now: without it, it would doubt its store.
     """
     probe = PROBE.search(staged)
-    return not probe or time.time() - int(probe[1]) > A_PROBE_TAKES_S
+    return not probe or time.time() - int(probe[1]) > ABANDONED_S

@@ -6,12 +6,14 @@ import time
 from collections import Counter
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from jobs import ledger, offsets, writer
 from jobs.ledger import File, Unreadable
 from jobs.offsets import Start
+from jobs.settings import Refused
 from jobs.store import Local
 from jobs.writer import Fenced, Places, Unusable, Writer
 from tests.kit.interleaved import Crashed, Driver, Memory, Serial, interleave
@@ -138,6 +140,14 @@ def test_a_store_that_overwrites_is_refused():
         Writer(Memory(overwrites=True), PLACES, "app").prove()
 
 
+def test_a_role_that_may_not_write_the_state_is_a_mistake_of_the_flag(monkeypatch):
+    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "PutObject")
+    store = Memory()
+    monkeypatch.setattr(store, "create", lambda uri, data: (_ for _ in ()).throw(denied))
+    with pytest.raises(Refused, match=r"--state: s3://b/table_state can't be used: .*not authorized"):
+        Writer(store, PLACES, "app").prove()
+
+
 def test_places_that_files_cannot_be_linked_between_are_refused(tmp_path):
     store = Local()
     Writer(store, Places(f"{tmp_path}/t", f"{tmp_path}/q", f"{tmp_path}/s"), "app").prove()
@@ -220,13 +230,17 @@ def test_a_probe_is_not_swept_away_from_under_another_driver():
 
 
 def test_a_probe_that_was_left_is_swept_away_in_time(monkeypatch):
-    """Its driver was killed, or a request that was given up came late."""
+    """Its driver was killed, or a request that was given up came late. A long check may begin its probe late itself."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
     store = Memory()
-    store.create(f"{Writer(store, PLACES, 'app').probe}/object", b"first")
+    checking = Writer(store, PLACES, "app")
+    now += 2 * 3600
+    store.create(f"{checking.probe}/object", b"first")
+    now += 59 * 60
     claimed(store)
     assert store.files(f"{PLACES.state}/staging")
-    late = time.time() + 2 * 3600
-    monkeypatch.setattr(time, "time", lambda: late)
+    now += 2 * 60
     claimed(store)
     assert not store.files(f"{PLACES.state}/staging")
 
@@ -286,6 +300,10 @@ def test_what_a_claim_would_find_is_told_without_a_claim():
     with pytest.raises(Unusable, match="is gone and was not staged"):
         looking.found()
     assert driver.begin(Start()), "nobody fenced it"
+    assert looking.found().seq == driver.seq
+    store.replace(f"{PLACES.state}/ledger/{ledger.name(batch.seq)}", b"{")
+    with pytest.raises(Unreadable, match=r"000000000001\.json is damaged"):
+        looking.found()
 
 
 def test_no_claim_hides_a_batch_that_is_not_published():
