@@ -255,10 +255,13 @@ class S3:
         self.client.abort_multipart_upload(**_at(uri), UploadId=upload)
 
     def copy(self, source: str, target: str, size: int) -> bool:
-        """Whether `target` exists now; a store that can't be asked not to replaces it. False: the source is gone."""
+        """Whether `target` exists now; False: the source is gone.
+
+        A store that can't be asked not to replaces it; so does S3 above 5 GiB, if it appears while it is copied.
+        """
         try:
             if size > LARGEST_COPY:
-                self.client.copy(_at(source), **_at(target))
+                self.exists(target) or self.client.copy(_at(source), **_at(target))
             else:
                 self._copy_if_absent(source, target)
         except ClientError as error:

@@ -138,6 +138,16 @@ def test_a_store_without_conditional_copies_is_asked_for_a_plain_one():
         S3(Client("AccessDenied")).copy("s3://b/1", "s3://b/2", 1)
 
 
+def test_a_copy_that_is_too_large_for_one_request_replaces_nothing(s3, folder, monkeypatch):
+    monkeypatch.setattr(stores, "LARGEST_COPY", 3)
+    store, root = S3(s3.client()), f"s3://{s3.bucket}/{folder.name}"
+    store.replace(f"{root}/staged", b"whole")
+    assert store.copy(f"{root}/staged", f"{root}/new", 5) and store.read(f"{root}/new") == b"whole"
+    store.replace(f"{root}/there", b"seen by readers")
+    assert store.copy(f"{root}/staged", f"{root}/there", 5) and store.read(f"{root}/there") == b"seen by readers"
+    assert not store.copy(f"{root}/nowhere", f"{root}/none", 5)
+
+
 def test_a_creation_that_met_another_is_tried_again(monkeypatch):
     monkeypatch.setattr(stores.time, "sleep", lambda _: None)
     client = Client("ConditionalRequestConflict")
