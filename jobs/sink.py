@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count, repeat
+from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -21,11 +22,17 @@ from jobs.writer import Writer
 from transforms.envelope import EVENT_TIME, PROVENANCE, RAW, REJECT
 
 ROOTS = ("table", "quarantine")
-GUESSED_ROW_BYTES = 100.0  # until a batch has been weighed
-ROWS_THAT_TELL = 1_000  # a file of fewer is mostly its footer
+ROWS_THAT_TELL = 1_000  # fewer in a batch's files, and much of their weight is footers
 ROWS_WORTH_A_TASK = 250_000  # fewer rows don't repay a second task's file
 SMALLEST_SHARE = 1 / 32  # of the target size: smaller files cost readers more than another core is worth
 ROWS_THAT_FILL_A_DICTIONARY = 100_000
+
+
+class Weight(NamedTuple):
+    """What a row weighs in a file, and how many partition values a batch has; a guess until a batch could tell."""
+
+    row_bytes: float = 100.0
+    values: int = 1
 
 
 class Stopped(Exception):
@@ -59,8 +66,7 @@ class Sink:
         self.folded = ",".join(settings.partition_by)
         self.plan = plan
         self.brokers = brokers
-        self.row_bytes = GUESSED_ROW_BYTES
-        self.values = 1
+        self.weights = dict.fromkeys(ROOTS, Weight())
         self.outgrown: set[str] | None = None  # the columns without a dictionary, once a file has told
         self.stopping = False
         self.at_work = False
@@ -130,13 +136,15 @@ class Sink:
 
         Rejected records are first set aside in a folder among the table's, so that Kafka is read once.
         """
-        counted, seen = watched(rows.coalesce(self._tasks(rows, size)))
-        self._write(self._to_stage(counted), f"{staging}/table", self.folded)
+        self._weigh()
+        counted, seen = watched(rows.coalesce(self._tasks(rows, size, self.weights["table"])))
+        self._write(self._to_stage(counted), f"{staging}/table", self.folded, self.weights["table"])
         counts = observed(seen)
         if counts["rejected"]:
             aside = self._aside(rows.sparkSession, f"{staging}/table/{self.folded}={ASIDE}")
-            tasks = self._tasks(rows, counts["rejected"])
-            self._write(unpacked(aside, self.settings.transform).coalesce(tasks), f"{staging}/quarantine", "dt")
+            weight = self.weights["quarantine"]
+            rejected = unpacked(aside, self.settings.transform).coalesce(self._tasks(rows, counts["rejected"], weight))
+            self._write(rejected, f"{staging}/quarantine", "dt", weight)
         return counts
 
     def _to_stage(self, rows: DataFrame) -> DataFrame:
@@ -147,28 +155,29 @@ class Sink:
     def _aside(self, spark: SparkSession, folder: str) -> DataFrame:
         return spark.read.schema(SET_ASIDE).parquet(f"{hadoop.uri(self.settings.state)}/{folder}")
 
-    def _tasks(self, frame: DataFrame, size: int) -> int:
+    def _tasks(self, frame: DataFrame, size: int, weight: Weight) -> int:
         """So many that files come near their target size, or keep the cores busy without being small.
 
         Each task writes a file of each partition value, of which there are taken to be as many as in the last batch.
         """
-        self._weigh()
-        targets = size * self.row_bytes / self.values / self.settings.target_file_size
+        targets = size * weight.row_bytes / weight.values / self.settings.target_file_size
         cores = frame.sparkSession.sparkContext.defaultParallelism
         by_cores = min(math.ceil(size / ROWS_WORTH_A_TASK), cores, int(targets / SMALLEST_SHARE))
         return max(math.ceil(targets), by_cores, 1)
 
     def _weigh(self) -> None:
-        """What a row weighs in a file, and how many partition values a batch has, by the last that can tell."""
-        last = self.writer.last_batch
-        if last and last.rows_written >= ROWS_THAT_TELL:
-            self.row_bytes = sum(file.bytes for file in last.table_files) / last.rows_written
-            self.values = len({file.final.rpartition("/")[0] for file in last.table_files})
+        """The last batch, if it can tell."""
+        if last := self.writer.last_batch:
+            for root, files in zip(ROOTS, (last.table_files, last.quarantine_files), strict=True):
+                rows = sum(file.rows for file in files)
+                if rows >= ROWS_THAT_TELL:
+                    folders = {file.final.rpartition("/")[0] for file in files}
+                    self.weights[root] = Weight(sum(file.bytes for file in files) / rows, len(folders))
 
-    def _write(self, rows: DataFrame, folder: str, partition_by: str) -> None:
+    def _write(self, rows: DataFrame, folder: str, partition_by: str, weight: Weight) -> None:
         """A task's file of one partition value is cut where it comes to the target size."""
         writer = rows.write.partitionBy(partition_by).mode("append")
-        most = max(int(self.settings.target_file_size / self.row_bytes), 1)
+        most = max(int(self.settings.target_file_size / weight.row_bytes), 1)
         for column in self.outgrown or ():
             writer.option(f"parquet.enable.dictionary#{column}", "false")
         writer.option("maxRecordsPerFile", most).parquet(f"{hadoop.uri(self.settings.state)}/{folder}")

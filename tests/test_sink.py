@@ -14,7 +14,7 @@ from jobs.arguments import parse
 from jobs.contract import NULL_FOLDER, placed, unsafe
 from jobs.ledger import File
 from jobs.rows import ASIDE, SET_ASIDE, beyond, folded, observed, unfolded, unpacked
-from jobs.sink import Sink, Stopped, check
+from jobs.sink import Sink, Stopped, Weight, check
 from jobs.writer import Fenced
 from transforms.access_log import access_log
 from transforms.envelope import dated
@@ -27,11 +27,11 @@ def sink(*flags: str, last=None) -> Sink:
     return Sink(SimpleNamespace(last_batch=last, look=lambda: None), "print", parse([*base, *flags]), None, None)
 
 
-def weighed(rows: int, bytes: int, values: int = 1):
+def weighed(rows: int, bytes: int, values: int = 1, rejected: tuple[File, ...] = ()):
     """A batch that wrote two files of each partition value."""
     files = [(f"dt={n % values}/{n}", bytes // values // 2, rows // values // 2) for n in range(2 * values)]
     table_files = [File(staged="", final=final, bytes=bytes, rows=rows) for final, bytes, rows in files]
-    return SimpleNamespace(rows_written=rows, table_files=table_files)
+    return SimpleNamespace(table_files=table_files, quarantine_files=rejected)
 
 
 def one_file(rows: int) -> File:
@@ -55,7 +55,21 @@ def one_file(rows: int) -> File:
 )
 def test_files_are_sized_by_what_the_last_batch_weighed(spark, size, last, tasks):
     frame = SimpleNamespace(sparkSession=SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=2)))
-    assert sink(last=last)._tasks(frame, size) == tasks
+    sizes = sink(last=last)
+    sizes._weigh()
+    assert sizes._tasks(frame, size, sizes.weights["table"]) == tasks
+
+
+def test_the_quarantines_files_are_sized_by_their_own_weight(spark, monkeypatch):
+    """Its rows are whole records, many times what a row of the table weighs."""
+    written = []
+    monkeypatch.setattr(Sink, "_write", lambda _, rows, folder, by, weight: written.append((folder, weight)))
+    monkeypatch.setattr(Sink, "_aside", lambda _, spark, folder: spark.createDataFrame([], RAW_RECORD))
+    monkeypatch.setattr(sink_module, "observed", lambda seen: {"in": 1, "rejected": 1})
+    rejected = (File(staged="", final="dt=1/0", bytes=1000 * MIB, rows=1000),)
+    rows = spark.createDataFrame([], RAW_RECORD).transform(dated)
+    sink(last=weighed(1000, 30_000, rejected=rejected))._stage(rows, 1, "staging")
+    assert written == [("staging/table", (30, 1)), ("staging/quarantine", (MIB, 1))]
 
 
 def test_what_a_replay_brings_again_is_cut_off(spark):
@@ -98,7 +112,7 @@ def test_what_is_set_aside_comes_back_byte_for_byte(by, good, ansi, spark, tmp_p
     ]
     rows = spark.createDataFrame([("t", 0, 0, at, None, None, None, None), *rejected], RAW_RECORD)
     writes = sink("--partition-by", by, "--state", str(tmp_path))
-    writes._write(writes._to_stage(dated(rows).coalesce(1)), "staged/table", by)
+    writes._write(writes._to_stage(dated(rows).coalesce(1)), "staged/table", by, Weight())
     assert {file.parent.name for file in tmp_path.rglob("*.parquet")} == {good, f"{by}={ASIDE}"}
     spark.conf.set("spark.sql.timestampType", "TIMESTAMP_NTZ")
     try:
