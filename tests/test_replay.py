@@ -8,7 +8,10 @@ from collections import Counter
 import pytest
 
 from jobs import replay
+from jobs.offsets import Start
 from jobs.settings import Refused
+from jobs.store import Local
+from jobs.writer import Places, Writer
 from tests.kit.events import Event
 from tests.kit.job import Job
 from tests.kit.pipeline import START_MS, Pipeline
@@ -114,6 +117,20 @@ def test_a_replay_goes_on_at_its_tables_positions_and_begins_what_it_does_not_kn
     begin = {"a": {0: 500, 1: 500}, "b": {0: 7}}
     assert replay.within(begin, {"a": {0: 600}, "c": {0: 1}}) == {"a": {0: 600, 1: 500}, "b": {0: 7}}
     assert replay.within(begin, None) == begin
+
+
+def test_a_topic_that_was_created_again_since_the_last_replay_is_not_passed_over(tmp_path):
+    """Its offsets begin at 0 once more, which the new table seems to hold."""
+    Writer(Local(), Places(f"{tmp_path}/t", f"{tmp_path}/q", f"{tmp_path}/t_state"), "app").claim(
+        lambda positions, ids: Start(positions={"t": {0: 3}, "u": {0: 3}}, ids={"t": "new", "u": "same"})
+    )
+    settings = replay.parse([
+        "--quarantine-of", f"{tmp_path}/t", "--table", f"{tmp_path}/again", "--transform", "transforms.raw:raw",
+    ])  # fmt: skip
+    quarantine = replay.Quarantine(None, settings)
+    assert quarantine.resumed({}, {"u": "same"}).ids == {"t": "new", "u": "same"}
+    with pytest.raises(Refused, match="--table: t: created again since"):
+        quarantine.resumed({"t": {0: 10}}, {"t": "old", "u": "same"})
 
 
 TOPIC = "--bootstrap-servers b:9092 --topics t"
