@@ -45,6 +45,7 @@ def run(store: str, seed: int, kills: int, records: int, stock: str = "") -> Evi
         broker = stack.enter_context(Broker(folder / "broker"))
         s3 = stack.enter_context(S3Server(folder)) if store == "s3" else None
         pipeline = Pipeline(folder, broker, s3)
+        pipeline.leaves_probes = True  # a driver that is killed while it starts leaves what it tried
         soak = Stock(pipeline, seed, kills, records, stock) if stock else Soak(pipeline, seed, kills, records)
         return soak.run()
 
@@ -107,7 +108,7 @@ class Soak:
         finally:
             kill(process)
         self.died += 1
-        self.mid_batch += "started" in said_since(job, position) and self._staged()  # it began with nothing staged
+        self.mid_batch += "started" in said_since(job, position) and bool(self.pipeline.staged())  # it began with none
         if self.dead_since is None:
             self.dead_since, self.files = time.monotonic(), len(self.pipeline.oracle.seen)
         return []
@@ -117,12 +118,9 @@ class Soak:
         said = partial(said_since, self.pipeline.job, position)
         return [
             (lambda: True, STARTING_S),
-            (lambda: "started" in said() and self._staged(), WRITING_S),
+            (lambda: "started" in said() and bool(self.pipeline.staged()), WRITING_S),
             (lambda: '{"batch"' in said(), LATER_S),
         ]
-
-    def _staged(self) -> bool:
-        return any(True for _ in self.pipeline.oracle.store.files(f"{self.pipeline.state}/staging"))
 
     def _watch(self, process, true: Callable[[], bool], patience: float) -> bool:
         """Whether it became `true` before the job ended or the time was over."""
