@@ -41,7 +41,7 @@ LINES ?= 4.1 3.5
 
 test-line: setup
 	@echo "== Spark $(SPARK)"
-	@$(JAVA) python -m pytest -n 3 $(if $(T),tests/test_$(T).py)
+	@$(JAVA) python -m pytest -n 3 --dist worksteal $(if $(T),tests/test_$(T).py)
 
 soak: setup      ## every fault in full, for hours (FAULTS=9,13 SEEDS=1,2 KILLS=67 RECORDS=340000 STORE=s3 MINUTES=240)
 	@$(JAVA) python -m tests.soak $(SOAK)

@@ -287,11 +287,15 @@ def test_a_first_signal_ends_the_job_after_its_batch_and_a_second_at_once(folder
     kill(job)
     assert pipeline.batches() == []
 
-    job = pipeline.job.start(*EVERY_SECOND, script=("tests/kit/stalls.py", "3"))
-    wait_until(lambda: len(pipeline.records()) == 2 and staged(pipeline)(), pipeline.job)
-    job.send_signal(signal.SIGINT)
-    assert ends(job, pipeline.job) == 0, pipeline.job.said()
-    assert len(pipeline.batches()) == 1
+    for n, first in enumerate((signal.SIGINT, signal.SIGTERM)):
+        claims = len(pipeline.records())
+        job = pipeline.job.start(*EVERY_SECOND, script=("tests/kit/stalls.py", "3"))
+        wait_until(lambda: len(pipeline.records()) > claims and staged(pipeline)(), pipeline.job)  # noqa: B023
+        job.send_signal(first)
+        assert ends(job, pipeline.job) == 0, pipeline.job.said()
+        assert len(pipeline.batches()) == n + 1
+        pipeline.send(300)
+    assert pipeline.job.run(*DRAIN) == 0, pipeline.job.said()
     pipeline.assert_exact()
 
 

@@ -118,6 +118,7 @@ def test_a_secret_shows_nowhere(folder, broker, s3):
     conf = {"ui.enabled": "true", "ui.port": port, "driver.host": "127.0.0.1", "redaction.regex": "mine"}
     submit = logged(folder, **{f"spark.{name}": value for name, value in conf.items()})
     login = ["--auth", "scram", "--secret", folder.name, "--kafka-option", "security.protocol=PLAINTEXT"]
+    login += ["--checkpoint", str(folder / "checkpoint")]
     process = pipeline.job.start(*login, "--trigger", "1s", script=(*submit, "jobs/ingest.py"))
     try:
         end = time.monotonic() + 120

@@ -119,10 +119,11 @@ def test_of_two_writers_at_once_one_goes_on_round_after_round(rounds, folder, s3
         together, over = threading.Barrier(2), threading.Event()
         pair = [Racer(S3(s3.client()), table, folder / f"{which}.parquet") for which in range(2)]
         threads = [threading.Thread(target=driver.run, args=(together, over)) for driver in pair]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with reader.watch():
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
         (fenced,) = (driver for driver in pair if driver.error)
         (going,) = (driver for driver in pair if driver is not fenced)
         assert isinstance(fenced.error, Fenced) and f"driver {going.writer.id} " in str(fenced.error)

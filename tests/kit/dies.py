@@ -26,7 +26,7 @@ POINTS = (
     "all published",
     "before Spark's commit",
 )
-batch = -1  # the one that is running
+batch = -1  # the one that is running; before the first one the start, which publishes what it finds committed
 fate, note = signal.SIGKILL, os.devnull
 once = threading.Lock()  # who is stopped and goes on comes by the same point again
 

@@ -23,6 +23,7 @@ class Oracle:
         self.store = S3(client) if client else Local()
         self.roots = {"table": table, "quarantine": quarantine}
         self.copies, self.aside = Path(folder) / "copies", Path(folder) / "aside"
+        self.passes_over = unlikely
         self.away: set[tuple[str, str]] = set()
         self.seen: dict[tuple[str, str], tuple] = {}
         self.db = duckdb.connect()
@@ -57,19 +58,19 @@ class Oracle:
     def _listed(self, root: str) -> Iterator[tuple[str, tuple]]:
         """Each file that a reader finds in the root, with what tells it from another of its name."""
         if isinstance(self.store, Local):
-            for folder, folders, files in os.walk(self.roots[root]):
-                folders[:] = [name for name in folders if not hidden(name)]
-                for path in (Path(folder, name) for name in files if not hidden(name)):
+            for folder, _, files in os.walk(self.roots[root]):
+                for path in (Path(folder, name) for name in files):
+                    name = str(path.relative_to(self.roots[root]))
                     with suppress(FileNotFoundError):
                         status = path.stat()
-                        name = str(path.relative_to(self.roots[root]))
-                        yield name, (status.st_ino, status.st_size, status.st_mtime_ns)
+                        if not self.passes_over(name):
+                            yield name, (status.st_ino, status.st_size, status.st_mtime_ns)
             return
         bucket, _, prefix = f"{self.roots[root]}/".removeprefix("s3://").partition("/")
         for page in self.store.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in page.get("Contents", []):
                 name = item["Key"].removeprefix(prefix)
-                if not hidden(name):
+                if not self.passes_over(name):
                     yield name, (item["ETag"], item["Size"])
 
     def _read(self, root: str, name: str) -> None:
@@ -146,9 +147,14 @@ class Oracle:
         assert not found - expected, f"{len(found - expected)} rows of nothing, for example {min(found - expected)}"
 
 
-def hidden(name: str) -> bool:
-    """Whether every engine passes the file over."""
+def unread(name: str) -> bool:
+    """Whether Spark, Athena and most engines pass the file over."""
     return any(part.startswith(("_", ".")) for part in name.split("/"))
+
+
+def unlikely(name: str) -> bool:
+    """Whether every engine does. DuckDB's `**/*.parquet` finds those in hidden folders too."""
+    return unread(name) and not name.endswith(".parquet")
 
 
 class Watch:

@@ -38,7 +38,7 @@ FAULTS = {
     14: Fault("a store that fails", at("faults")),
     15: Fault("no create-if-absent", at("ingest", "a_store_that_lets_an_object_be_created_twice_is_refused")),
     16: Fault("checkpoint", at("ingest", "whatever_happens_to_the_checkpoint_costs_nothing")),
-    17: Fault("ledger", at("writer") + at("rebuild")),
+    17: Fault("ledger", at("writer") + at("rebuild") + at("rights")),
     18: Fault(
         "brokers away",
         at("brokers", "brokers_that_are_away_for_a_minute_cost_nothing", "a_leader_that_dies_is_followed_by_the_next"),
@@ -54,14 +54,16 @@ FAULTS = {
         ),
     ),
     22: Fault("poison", at("ingest", "poison_goes_to_the_quarantine_and_the_stream_goes_on") + at("json_records")),
-    23: Fault("schema drift", at("json_records")),
+    23: Fault(
+        "schema drift", at("json_records") + at("upgrades", "a_schema_that_grows_is_one_table_for_readers_by_name")
+    ),
     24: Fault("time", at("envelope") + at("json_records")),
     25: Fault(
         "partition values",
         at("ingest", "only_safe_partition_values_become_folders")
         + at("size", "a_batch_with_very_many_partition_values_is_exact"),
     ),
-    26: Fault("disk, memory", at("full")),
+    26: Fault("a full disk, a heap that is too small", at("full")),
     27: Fault(
         "signals, marker",
         at("ingest", "a_first_signal_ends_the_job_after_its_batch_and_a_second_at_once", "the_marker_ends_the_job_once")

@@ -15,13 +15,16 @@ import duckdb
 
 from tests.kit.broker import Broker
 from tests.kit.job import Job, kill
+from tests.kit.oracle import unread
 from tests.kit.pipeline import Pipeline
 from tests.kit.s3 import S3Server
 
 TICK = 0.05  # seconds between two looks at a running job
-# A job dies while it starts, while it writes its first batch, or later: each as often, and so long after at the latest.
+# A job dies while it starts (which takes as long as the slowest start did), while it writes its first batch, or later:
+# each as often, and so long after at the latest.
 STARTING_S, WRITING_S, LATER_S = 8.0, 2.0, 4.0
-CHUNK, PAUSE_S = 500, (0.2, 2.0)  # so many records arrive at once, and the next so long after
+CHUNK, PAUSE_S = 500, (0.2, 2.0)  # so many records arrive at once, more if they are late, and the next so long after
+UNDER_KILLS = 0.5  # of the records at least so many are read before the last kill
 PATIENCE_S = 300
 
 
@@ -29,6 +32,7 @@ class Evidence(NamedTuple):
     kills: int
     mid_batch: int  # of the kills, those that left files of this life staged
     rows: int
+    under_kills: int  # of the rows, those that a reader saw before the last kill
     lost: int
     duplicated: int
     samples: int
@@ -58,6 +62,8 @@ class Soak:
         self.chance, self.pauses = random.Random(seed), random.Random(-seed)
         self.died = 0
         self.mid_batch = 0
+        self.under_kills = 0
+        self.starting_s = STARTING_S
         self.recoveries: list[float] = []
         self.dead_since: float | None = None
         self.files = 0
@@ -71,6 +77,9 @@ class Soak:
                 with self.pipeline.oracle.watch():
                     while self.died < self.kills and not wrong:
                         wrong += self._live()
+                    self.under_kills = len(self.pipeline.oracle.records())
+                    if not wrong and self.under_kills < UNDER_KILLS * self.records:
+                        wrong.append(f"only {self.under_kills} records were read before the last kill")
                     over.set()
                     arrivals.result()
                     if not wrong and not self._drained():
@@ -86,8 +95,8 @@ class Soak:
         """Records in step with the kills, a few at a time; all that are left when these are over."""
         while not over.is_set():
             due = self.records * (self.died + 1) // (self.kills + 1)
-            if len(self.pipeline.sent) < due:
-                self.pipeline.send(min(CHUNK, due - len(self.pipeline.sent)))
+            if late := due - len(self.pipeline.sent):
+                self.pipeline.send(min(max(CHUNK, late // 4), late))
             over.wait(self.pauses.uniform(*PAUSE_S))
         if left := self.records - len(self.pipeline.sent):
             self.pipeline.send(left)
@@ -96,10 +105,13 @@ class Soak:
         """One life of the job, from its start to a kill; what was wrong with it."""
         job = self.pipeline.job
         position = job.log.stat().st_size if job.log.exists() else 0
-        process = job.start("--trigger", "0s", "--max-records", "5000", script=self.script)
+        begin = time.monotonic()
+        process = job.start("--trigger", "0s", "--max-records", "10000", script=self.script)
         try:
             moment, seconds = self.chance.choice(self._moments(position))
             if self._watch(process, moment, PATIENCE_S):
+                if "started" in said_since(job, position):
+                    self.starting_s = max(self.starting_s, time.monotonic() - begin)
                 self._watch(process, lambda: False, self.chance.uniform(0, seconds))
             elif process.poll() is None:
                 return [f"nothing came of it: {job.said()[-2000:]}"]
@@ -117,7 +129,7 @@ class Soak:
         """From when on a life may end, and for how many seconds more at the most it lasts."""
         said = partial(said_since, self.pipeline.job, position)
         return [
-            (lambda: True, STARTING_S),
+            (lambda: True, self.starting_s),
             (lambda: "started" in said() and bool(self.pipeline.staged()), WRITING_S),
             (lambda: '{"batch"' in said(), LATER_S),
         ]
@@ -151,6 +163,7 @@ class Soak:
             kills=self.died,
             mid_batch=self.mid_batch,
             rows=rows,
+            under_kills=self.under_kills,
             lost=len(pipeline.sent.keys() - found),
             duplicated=rows - len(found),
             samples=pipeline.oracle.samples,
@@ -166,6 +179,7 @@ class Stock(Soak):
     def __init__(self, pipeline: Pipeline, seed: int, kills: int, records: int, kind: str):
         super().__init__(pipeline, seed, kills, records)
         self.script = ("tests/soak/stock.py", kind)
+        pipeline.oracle.passes_over = unread  # what Spark appends lies below `_temporary` first
 
     def _drained(self) -> bool:
         """Started again after a batch that was pending, Spark 4.1 may die of a null in the progress of that batch."""
