@@ -73,7 +73,7 @@ class Brokers:
         if not self.settings.topics_pattern:
             return [topic for topic in topics if topic in self.settings.topics]
         with self._asked():
-            # Java's pattern, as Spark matches it.
+            # Java's pattern, which Spark's reader takes too.
             pattern = self.jvm.java.util.regex.Pattern.compile(self.settings.topics_pattern)
             return [topic for topic in topics if pattern.matcher(topic).matches()]
 

@@ -47,7 +47,7 @@ def options(settings: Settings, connection: Mapping[str, str], positions: Positi
     # Only what is there: Spark's reader would stop at a topic that was deleted, and noted as lost.
     subscription = {"subscribe": ",".join(positions)}
     if settings.topics_pattern:
-        subscription = {"subscribePattern": settings.topics_pattern}
+        subscription = {"subscribePattern": f"^(?:{settings.topics_pattern})$"}  # Spark would take a part of a name
     return {
         **reader(settings, connection),
         **{name: str(limit) for name, limit in limits.items() if limit is not None},

@@ -23,9 +23,9 @@ def test_the_reader_starts_at_the_positions_and_never_skips():
     assert "subscribePattern" not in made and "maxOffsetsPerTrigger" not in made
 
 
-def test_a_pattern_is_passed_on_as_it_is():
-    made = told("--topics-pattern 'logs[.].*'")
-    assert made["subscribePattern"] == "logs[.].*" and "subscribe" not in made
+def test_a_pattern_takes_whole_names():
+    made = told("--topics-pattern 'logs[.].*|orders'")
+    assert made["subscribePattern"] == "^(?:logs[.].*|orders)$" and "subscribe" not in made
 
 
 def test_limits_become_the_readers_own():
