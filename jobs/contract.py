@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DateType, IntegralType, NullType, StringType
+from pyspark.sql import types as T
 
 from jobs.settings import JSON_RECORDS, Refused, Settings
-from transforms.envelope import ENVELOPE, FIELDS, KAFKA, RAW, REJECT, dated, enveloped
+from transforms.envelope import ENVELOPE, EVENT_TIME, FIELDS, KAFKA, RAW, REJECT, dated, enveloped
+from transforms.schema import quoted
 
 Transform = Callable[[DataFrame], DataFrame]
 
 SAFE_VALUE = r"\A[A-Za-z0-9_.-]{1,128}\z"
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"  # readers take a folder of this name for a null
-PARTITION_TYPES = (StringType, DateType, IntegralType)
+PARTITION_TYPES = (T.StringType, T.DateType, T.IntegralType)
+UNWRITABLE = ("void", "interval")  # Parquet has no such type
 # The nodes of a plan that gives one row for each record, whatever the other records are.
 ROW_BY_ROW = {"LogicalRDD", "Project", "SubqueryAlias"}
 
@@ -60,25 +62,30 @@ def completed(spark: SparkSession, function: Transform, settings: Settings) -> T
     except Exception as wrong:
         line = str(wrong).strip().partition("\n")[0]
         raise Refused("--transform", f"{settings.transform} fails: {type(wrong).__name__}: {line}") from None
-    check_rows(rows, settings.transform)
+    check_rows(records, rows, settings.transform)
     check_partitions(rows.transform(dated), settings)
     check_names(rows.transform(placed(settings.partition_by)), settings.transform)
     return lambda records: records.transform(enveloped).transform(function).transform(placed(settings.partition_by))
 
 
-def check_rows(rows: DataFrame, transform: str) -> None:
+def check_rows(records: DataFrame, rows: DataFrame, transform: str) -> None:
     missing = [column for column in (*ENVELOPE, REJECT) if column not in rows.columns]
     if missing:
         raise Refused("--transform", f"{transform} must hand on {', '.join(missing)}")
     check_names(rows, transform)
-    kinds = {name: FIELDS[name].dataType.simpleString() for name in ENVELOPE} | {REJECT: "string"}
+    kinds = {name: FIELDS[name].dataType.simpleString() for name in ENVELOPE}
+    kinds |= {REJECT: "string"} | ({EVENT_TIME: "timestamp"} if EVENT_TIME in rows.columns else {})
     for name, kind in kinds.items():
         found = rows.schema[name].dataType.simpleString()
         if found != kind and (name, found) != (REJECT, "void"):
-            raise Refused("--transform", f"{transform} makes {name} {found}; it must stay {kind}")
-    void = [field.name for field in rows.schema if isinstance(field.dataType, NullType) and field.name != REJECT]
+            raise Refused("--transform", f"{transform} makes {name} {found}; it must be {kind}")
+    before, after = attributes(records), attributes(rows)
+    if changed := [name for name in ENVELOPE if before[name] != after[name]]:
+        raise Refused("--transform", f"{transform} changes {', '.join(changed)}; the record's own are handed on as "
+                      "they are, and what is made of them is a column of another name")  # fmt: skip
+    void = [field.name for field in rows.schema if unwritable(field.dataType) and field.name != REJECT]
     if void:
-        raise Refused("--transform", f"{transform} gives {', '.join(void)} no type; cast the null to one")
+        raise Refused("--transform", f"{transform} gives {', '.join(void)} a type that Parquet hasn't; cast it to one")
     others = sorted(set(nodes(rows._jdf.queryExecution().analyzed())) - ROW_BY_ROW)
     if others:
         raise Refused(
@@ -86,6 +93,22 @@ def check_rows(rows: DataFrame, transform: str) -> None:
             f"{transform} must make one row of each record by itself, without {', '.join(others)}; "
             f"a bad record gets its reason in {REJECT} instead of being dropped",
         )
+
+
+def attributes(frame: DataFrame) -> dict[str, int]:
+    """Spark's number of each column: the same as long as nothing is made of it."""
+    output = frame._jdf.queryExecution().analyzed().output()
+    return {output.apply(n).name(): output.apply(n).exprId().id() for n in range(output.size())}
+
+
+def unwritable(kind: T.DataType) -> bool:
+    if isinstance(kind, T.StructType):
+        return not kind.fields or any(unwritable(field.dataType) for field in kind)
+    if isinstance(kind, T.ArrayType):
+        return unwritable(kind.elementType)
+    if isinstance(kind, T.MapType):
+        return unwritable(kind.keyType) or unwritable(kind.valueType)
+    return kind.simpleString() in UNWRITABLE
 
 
 def check_names(rows: DataFrame, transform: str) -> None:
@@ -120,7 +143,8 @@ def placed(partition_by: tuple[str, ...]) -> Transform:
         for column in partition_by:
             reason = F.coalesce(reason, F.when(unsafe(column), F.lit(f"unsafe partition value: {column}")))
         columns = [*rows.columns, *(column for column in partition_by if column not in rows.columns)]
-        return rows.transform(dated).withColumn(REJECT, reason).select(columns).withColumns(kept_if_rejected())
+        kept = [quoted(column) for column in columns]
+        return rows.transform(dated).withColumn(REJECT, reason).select(kept).withColumns(kept_if_rejected())
 
     return with_partitions
 

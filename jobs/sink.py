@@ -20,6 +20,7 @@ from jobs.settings import Settings
 from jobs.store import REQUESTS_AT_ONCE, Entry
 from jobs.writer import Writer
 from transforms.envelope import EVENT_TIME, PROVENANCE, RAW, REJECT
+from transforms.schema import quoted
 
 ROOTS = ("table", "quarantine")
 ROWS_THAT_TELL = 1_000  # fewer in a batch's files, and much of their weight is footers
@@ -149,7 +150,7 @@ class Sink:
 
     def _to_stage(self, rows: DataFrame) -> DataFrame:
         not_data = {*PROVENANCE, *RAW, REJECT, EVENT_TIME, *self.settings.partition_by}
-        own = [column for column in rows.columns if column not in not_data]
+        own = [quoted(column) for column in rows.columns if column not in not_data]
         return rows.select(*own, packed(), *PROVENANCE[1:], folded(self.settings.partition_by))
 
     def _aside(self, spark: SparkSession, folder: str) -> DataFrame:

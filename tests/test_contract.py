@@ -31,6 +31,7 @@ def made(spark, flags: str):
         "--transform transforms.access_log:access_log --partition-by method,status",
         "--transform transforms.json_records:json_records --schema 'id BIGINT, at TIMESTAMP' --event-time at",
         "--transform tests.kit.odd:by_value --partition-by place",
+        "--transform transforms.json_records:json_records --schema '`http.status` INT, http STRUCT<status: INT>'",
     ],
 )
 def test_a_transform_that_gives_a_row_for_each_record_is_taken(spark, flags):
@@ -64,7 +65,10 @@ JSON = "transforms.json_records:json_records"
         f"{ODD}:repeats_some": f"--transform: {ODD}:repeats_some {ALONE} Gen",
         f"{ODD}:deduplicates": f"--transform: {ODD}:deduplicates {ALONE} Dedup",
         f"{ODD}:forgets_the_offset": f"--transform: {ODD}:forgets_the_offset must hand on _offset",
-        f"{ODD}:reads_the_value": f"--transform: {ODD}:reads_the_value makes _value string; it must stay binary",
+        f"{ODD}:reads_the_value": f"--transform: {ODD}:reads_the_value makes _value string; it must be binary",
+        f"{ODD}:renames_the_topic": f"--transform: {ODD}:renames_the_topic changes _topic; the record's own",
+        f"{ODD}:dates_in_milliseconds": f"--transform: {ODD}:dates_in_milliseconds makes _event_time bigint; it",
+        f"{ODD}:has_an_empty_array": f"--transform: {ODD}:has_an_empty_array gives tags a type that Parquet hasn't",
         f"{RAW} --partition-by city": f"--partition-by: {RAW} makes no column 'city'",
         f"{RAW} --partition-by value": "--partition-by: 'value' is binary; a folder needs a string",
         "transforms.access_log:access_log --partition-by ts": "--partition-by: 'ts' is timestamp; a folder needs",
@@ -83,6 +87,11 @@ def test_the_raw_record_is_carried_along_only_where_it_was_rejected(records):
     good, bad = b'{"id": 1}', b"?"
     rows = records(good, bad).transform(json_records("id INT")).transform(placed(("dt",))).orderBy("_offset")
     assert [row._value for row in rows.collect()] == [None, bad]
+
+
+def test_a_column_of_the_transforms_own_is_never_replaced(records):
+    rows = records(b"?").select("*", F.lit(72).alias("HR"), F.lit(None).cast("string").alias("_reject"))
+    assert rows.transform(placed(("dt",))).select("HR").first() == (72,)
 
 
 def test_the_fingerprint_changes_with_the_schema():

@@ -37,8 +37,9 @@ def dated(records: DataFrame) -> DataFrame:
     They come from `_event_time` where it is set, else from Kafka's `_timestamp`. A year outside 1 to 9999 gives an odd
     text (`+10000-01-01`), never an error.
     """
-    own = {"dt": utc_day, "hr": utc_hour}
-    return records.withColumns({name: made(records) for name, made in own.items() if name not in records.columns})
+    made = {"dt": utc_day, "hr": utc_hour}
+    own = {column.lower() for column in records.columns}  # Spark would put `hr` in the place of an `HR`
+    return records.withColumns({name: column(records) for name, column in made.items() if name not in own})
 
 
 def utc_day(records: DataFrame) -> Column:

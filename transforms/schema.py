@@ -30,7 +30,8 @@ class Field(NamedTuple):
 
 
 def quoted(name: str) -> str:
-    return f"`{name}`"
+    """A column of just this name, dots and all."""
+    return f"`{name.replace('`', '``')}`"
 
 
 def fields(declared: T.StructType, path: tuple[str, ...] = ()) -> Iterator[Field]:

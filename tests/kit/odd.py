@@ -74,5 +74,17 @@ def reads_the_value(records: DataFrame) -> DataFrame:
     return records.transform(by_value).withColumn("_value", F.col("_value").cast("string"))
 
 
+def renames_the_topic(records: DataFrame) -> DataFrame:
+    return records.transform(by_value).withColumn("_topic", F.regexp_replace("_topic", "^prod[.]", ""))
+
+
+def dates_in_milliseconds(records: DataFrame) -> DataFrame:
+    return records.transform(by_value).withColumn("_event_time", F.lit(1_793_491_200_000))
+
+
+def has_an_empty_array(records: DataFrame) -> DataFrame:
+    return records.transform(by_value).withColumn("tags", F.array())
+
+
 def raises(records: DataFrame) -> DataFrame:
     return records.transform(by_value).select("nothing")
