@@ -16,7 +16,8 @@ from transforms.raw import raw
 SCHEMA = """
     s STRING, i INT, l BIGINT, y TINYINT, h SMALLINT, d DOUBLE, f FLOAT, m DECIMAL(10,2), b BOOLEAN, x BINARY,
     at TIMESTAMP, n TIMESTAMP_NTZ, day DATE, `@v` STRING, `größe` STRING,
-    o STRUCT<k: INT NOT NULL, t: STRING, at: TIMESTAMP>, a ARRAY<INT>, tags ARRAY<STRING>, p MAP<STRING, INT>
+    o STRUCT<k: INT NOT NULL, t: STRING, at: TIMESTAMP>, a ARRAY<INT>, tags ARRAY<STRING>, p MAP<STRING, INT>,
+    ds ARRAY<DOUBLE>, q MAP<STRING, STRUCT<v: DOUBLE>>
 """
 GOOD = [
     # the value, and the row it becomes, as JSON without its nulls
@@ -36,6 +37,8 @@ GOOD = [
     ('{"l": -9223372036854775808, "y": -128, "h": 32767}', '{"l":-9223372036854775808,"y":-128,"h":32767}'),
     ('{"d": 1, "f": 1.5}', '{"d":1.0,"f":1.5}'),
     ('{"d": -1.5e300}', '{"d":-1.5E300}'),
+    ('{"s": "\\"Infinity\\"", "@v": "Infinity"}', '{"s":"\\"Infinity\\"","@v":"Infinity"}'),
+    ('{"s": "\\"", "ds": [1, null], "q": {"k": {"v": 1}}}', '{"s":"\\"","ds":[1.0,null],"q":{"k":{"v":1.0}}}'),
     ('{"m": 1.005}', '{"m":1.01}'),
     ('{"m": "12.50", "b": false}', '{"m":12.50,"b":false}'),
     ('{"x": "aGk="}', '{"x":"aGk="}'),
@@ -106,6 +109,8 @@ BAD = [
     ('{"s": true}', "wrong type: s"),
     ('{"s": {"s": "x"}}', "wrong type: s"),
     ('{"s": ["x"]}', "wrong type: s"),
+    ('{"s": 1e999}', "wrong type: s"),
+    ('{"s": -1e999}', "wrong type: s"),
     ('{"@v": 1}', "wrong type: @v"),
     ('{"gr\\u00f6\\u00dfe": 7}', "wrong type: größe"),
     ('{"i": "12"}', "wrong type: i"),
@@ -149,6 +154,9 @@ BAD = [
     ('{"a": [1, "2"]}', "wrong type: a"),
     ('{"a": 5}', "wrong type: a"),
     ('{"p": {"q": "1"}}', "wrong type: p"),
+    ('{"p": {"q": 1, "q": 2}}', "wrong type: p"),
+    ('{"ds": [0, null, 1e999]}', "wrong type: ds"),
+    ('{"q": {"k": {"v": 1}, "l": {"v": -1e999}}}', "wrong type: q"),
 ]
 
 

@@ -6,7 +6,8 @@ Any other goes to the quarantine with its reason; nothing becomes null or someth
     tombstone, empty value, not utf-8, not json, not a json object, wrong type: FIELD,
     missing: FIELD (declared NOT NULL), bad event time: FIELD
 
-Fields that aren't declared are ignored; of a key that occurs twice the last one counts. TIMESTAMP takes ISO-8601 text
+Fields that aren't declared are ignored; of a key that occurs twice the last one counts, in a map it is a wrong type.
+TIMESTAMP takes ISO-8601 text
 with seconds (UTC unless it names an offset), TIMESTAMP_NTZ the same without an offset, DATE yyyy-MM-dd, BINARY base64,
 DECIMAL a number, in quotes or not (digits beyond its scale are rounded). Inside arrays and maps text takes any value
 as its JSON; NOT NULL, times and TINYINT can't be declared there.
@@ -39,7 +40,8 @@ TEXT = "cast(_value AS STRING)"
 # The cast to text keeps bad bytes and encode replaces them; only Spark 4 has a test, which takes half the time.
 NOT_UTF_8 = f"NOT is_valid_utf8({TEXT})" if hasattr(F, "is_valid_utf8") else f"encode({TEXT}, 'UTF-8') <> _value"
 # A regular expression for each text of each record would cost a third of what the parsing does.
-BEGINS_LIKE_ANOTHER = f"coalesce(ascii({{}}) IN ({', '.join(str(ord(first)) for first in '-0123456789tf[{')}), false)"
+ANOTHERS = ", ".join(str(ord(first)) for first in '-0123456789tf[{"')
+BEGINS_LIKE_ANOTHER = f"coalesce(ascii({{}}) IN ({ANOTHERS}), false)"
 # What closes the array of `parsed` itself, like `{"a": 1}], "b": [2`, would pass for whole. Nothing that does can be an
 # object's member too, where a comma wants a name behind it. Few records have the bracket and are parsed once more.
 CONTAINED = (
@@ -181,21 +183,41 @@ def unreadable(field: Field) -> str:
 def mistyped(field: Field) -> str:
     if isinstance(field.kind, T.StringType):
         return not_text(field)
-    if isinstance(field.kind, T.FloatType | T.DoubleType):
-        return f"abs(_record.{field.sql}) = double('Infinity')"  # a number too large: the word itself isn't JSON
     if isinstance(field.kind, CAST):
         return f"(_record.{field.sql} IS NOT NULL AND {field.sql} IS NULL)"
-    return "false"
+    return "false" if isinstance(field.kind, T.StructType) else spoilt(f"_record.{field.sql}", field.kind) or "false"
+
+
+def spoilt(value: str, kind: T.DataType, depth: int = 0) -> str:
+    """Whether a number was too large (the word Infinity itself isn't JSON) or a map has a key twice, which some readers
+    can't read; empty where neither can be."""
+    if isinstance(kind, T.FloatType | T.DoubleType):
+        return f"abs({value}) = double('Infinity')"
+    one = f"inside{depth}"
+    if isinstance(kind, T.StructType):
+        found = [spoilt(f"{value}.{quoted(field.name)}", field.dataType, depth) for field in kind]
+    elif isinstance(kind, T.ArrayType):
+        inner = spoilt(one, kind.elementType, depth + 1)
+        found = [inner and f"exists({value}, {one} -> {inner})"]
+    elif isinstance(kind, T.MapType):
+        inner = spoilt(one, kind.valueType, depth + 1)
+        found = [f"size(array_distinct(map_keys({value}))) < size({value})"]
+        found += [inner and f"exists(map_values({value}), {one} -> {inner})"]
+    else:
+        found = []
+    return " OR ".join(f"coalesce({wrong}, false)" for wrong in found if wrong)
 
 
 def not_text(field: Field) -> str:
     """from_json takes any value where text is declared. What looks like another value is looked up again, in an array
-    of two copies: a single match would come out without its quotes, two come out as they are."""
+    of two copies: a single match would come out without its quotes, two come out as they are. (A number too large is
+    the word Infinity to both, in quotes.)"""
     text = f"_record.{field.sql}"
-    dubious = literal(r"^(-?\d+(\.\d+)?(E-?\d+)?$|true$|false$|[\[{])")
+    dubious = literal(r"^(-?\d+(\.\d+)?(E-?\d+)?$|true$|false$|[\[{]|\"-?Infinity\"$)")
+    of_text = literal(r'^\["(?!-?Infinity")')
     path = literal("$[*]" + "".join(f"['{name}']" for name in field.path))
     found = f"get_json_object(concat('[', {TEXT}, ',', {TEXT}, ']'), {path})"
-    return f"({BEGINS_LIKE_ANOTHER.format(text)} AND {text} RLIKE {dubious} AND NOT startswith({found}, '[\"'))"
+    return f"({BEGINS_LIKE_ANOTHER.format(text)} AND {text} RLIKE {dubious} AND NOT {found} RLIKE {of_text})"
 
 
 def missing(field: Field) -> str:
