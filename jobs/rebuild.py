@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from functools import reduce
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, DataFrameReader, Row, SparkSession
 from pyspark.sql import functions as F
 
 from jobs import exits, flags, hadoop
@@ -21,6 +21,7 @@ from jobs.writer import Places, Unusable, Writer
 
 KEY = ["_topic", "_partition"]
 RECORD = [*KEY, "_offset"]
+OF_ANY_FILE = "_topic STRING, _partition INT, _offset BIGINT"
 
 
 def main(argv: list[str]) -> int:
@@ -76,7 +77,12 @@ def published(spark: SparkSession, store: Store, places: Places) -> DataFrame:
         raise Unusable(
             f"--table: {places.table} and {places.quarantine} have no files; start the job, it needs no ledger"
         )
-    return reduce(DataFrame.union, (spark.read.parquet(hadoop.uri(root)).select(*RECORD) for root in roots))
+    return reduce(DataFrame.union, (files(spark).parquet(hadoop.uri(root)) for root in roots))
+
+
+def files(spark: SparkSession) -> DataFrameReader:
+    """Reads the three columns, whatever the folders and the other columns are."""
+    return spark.read.schema(OF_ANY_FILE).option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
 
 
 def refuse_staged(rows: DataFrame, store: Store, places: Places) -> None:
@@ -84,9 +90,8 @@ def refuse_staged(rows: DataFrame, store: Store, places: Places) -> None:
     folder = f"{places.state}/staging"
     if not any(entry.name.endswith(".parquet") for entry in store.files(folder)):
         return
-    reader = rows.sparkSession.read.option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet")
     whole = ~F.col("_metadata.file_path").contains(f"={ASIDE}/")  # the quarantine has what was set aside
-    staged = reader.parquet(hadoop.uri(folder)).where(whole).select(*RECORD)
+    staged = files(rows.sparkSession).parquet(hadoop.uri(folder)).where(whole)
     missing = staged.join(rows, RECORD, "left_anti")
     first = missing.join(held(rows), KEY).where("_offset < last").orderBy(*RECORD).first()
     if first:
@@ -112,7 +117,8 @@ def check(partitions: Iterable[Row], accept_holes: bool) -> None:
         where = f"{row._topic}-{row._partition}: the table holds offsets {row.first} to {row.last}"
         if row.rows != row.offsets:
             raise Unusable(
-                f"{where}, {row.rows - row.offsets} rows of them twice; it was not written by this job alone"
+                f"{where}, {row.rows - row.offsets} rows of them twice: the topic was created again, and then nobody "
+                "knows which of them came last; or the table was not written by this job alone"
             )
         missing = row.last - row.first + 1 - row.offsets
         if missing and not accept_holes:

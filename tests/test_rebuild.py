@@ -29,6 +29,10 @@ def test_the_job_goes_on_behind_what_table_and_quarantine_hold(spark, places):
     holds(places.table, "000000000006-00000-0a1b2c3d.parquet", (0, 0), (0, 1), (1, 5))
     holds(places.table, "000000000007-00000-0a1b2c3d.parquet", (0, 3), (1, 6))
     holds(places.quarantine, "000000000007-00000-0a1b2c3d.parquet", (0, 2))
+    holds(f"{places.state}/staging/driver-000000000008-1/table/_temporary", "part-00000.parquet", (0, 9))
+    day = Path(places.table, "dt=2026-11-01")  # another --partition-by, from now on
+    Path(day, "hr=00").mkdir()
+    Path(day, "000000000007-00000-0a1b2c3d.parquet").rename(day / "hr=00" / "000000000007-00000-0a1b2c3d.parquet")
     assert rebuild.rebuilt(spark, places) == {"t": {0: 4, 1: 7}}
     driver = Writer(Local(), places, "app")
     driver.claim(lambda positions, ids: Start(positions=positions))
