@@ -4,6 +4,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jobs import auth, flags
+from jobs.refusals import of_aws
 from jobs.settings import Refused, Settings
 
 
@@ -37,7 +38,7 @@ def asked(settings: Settings) -> dict[str, str]:
         session = boto3.Session(region_name=flags.CLUSTER.fullmatch(cluster)["region"], **role)
         return session.client("kafka").get_bootstrap_brokers(ClusterArn=cluster)
     except (BotoCoreError, ClientError) as error:
-        raise Refused(flag, f"{subject}: {' '.join(str(error).split())} ({need})") from None
+        raise of_aws(flag, error, subject, f" ({need})") from None
 
 
 def assumed(settings: Settings) -> dict[str, str]:

@@ -13,6 +13,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from jobs import auth, flags
+from jobs.refusals import of_aws
 from jobs.settings import Refused, Settings
 
 PROPERTY = re.compile(r"FLOODMARK_((?:SASL|SSL)_\w+)")  # a client's property, with underscores for its dots
@@ -56,7 +57,7 @@ def read(settings: Settings) -> dict[str, str]:
         client = boto3.client("secretsmanager", region_name=region(settings))
         text = client.get_secret_value(SecretId=name).get("SecretString")
     except (BotoCoreError, ClientError) as error:
-        raise Refused("--secret", f"{name} can't be read: {' '.join(str(error).split())}") from None
+        raise of_aws("--secret", error, f"{name} can't be read", "") from None
     try:
         values = json.loads(text or "")
     except ValueError:

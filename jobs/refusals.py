@@ -3,10 +3,13 @@
 import re
 from collections.abc import Iterator
 
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
 from jobs import auth
 from jobs.settings import Refused, Settings
 
 IN_THE_SECRET = "mend it in --secret or in the environment's FLOODMARK_…"
+CROWDED = "MSK takes no more connections now; give reconnect.backoff.ms a larger value: {message}"
 AWAY = "{servers} doesn't answer as --auth {auth} expects: look at port, security groups, routes{port} ({message})"
 # What "Class: message" says → the flag, and what to do. The first row that fits the innermost error wins.
 WORDS: list[tuple[str, str, str]] = [
@@ -20,8 +23,7 @@ WORDS: list[tuple[str, str, str]] = [
     (r"token endpoint", "--token-endpoint, --secret", "there comes no token: {message}"),
     (r"StsException", "--role-arn", "the role can't be assumed: {message}"),
     (r"SdkClientException", "--auth", "there are no AWS credentials or no region for --auth {auth}: {message}"),
-    (r"SaslAuthenticationException: .*(Too many connects)", "--kafka-option",
-     "MSK takes no more connections now; give reconnect.backoff.ms a larger value: {message}"),
+    (r"SaslAuthenticationException: .*(Too many connects)", "--kafka-option", CROWDED),
     (r"SaslAuthenticationException: .*Access denied", "--auth",
      "MSK doesn't let this principal in: it needs {rights} ({message})"),
     (r"SaslAuthenticationException", "--auth, --secret",
@@ -49,7 +51,23 @@ OF_THE_STORE = re.compile(r" on s3[an]?://|hadoop\.fs\.s3a|emr\.hadoop\.fs|servi
 
 
 class Unreachable(Refused):
-    """The flags may be right and the brokers away: unlike any other refusal, it may pass."""
+    """The flags may be right and the brokers, or AWS, away: unlike any other refusal, it may pass."""
+
+
+def of_aws(flag: str, error: BotoCoreError | ClientError, subject: str, need: str) -> Refused:
+    """What AWS's answer means, or that there is none."""
+    kind = Unreachable if passes(error) else Refused
+    return kind(flag, f"{subject}: {' '.join(str(error).split())}{'' if passes(error) else need}")
+
+
+def passes(error: BotoCoreError | ClientError) -> bool:
+    """Whether the same request may be answered later: it was too much, AWS failed or wasn't reached."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, ConnectionError | HTTPClientError)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or bool(
+        re.search(r"Throttl|TooManyRequests|Expired", error.response.get("Error", {}).get("Code", ""))
+    )
 
 
 def refusal(settings: Settings, error, servers: str = "") -> Refused:
@@ -78,7 +96,7 @@ def meaning(settings: Settings, text: str, servers: str = "") -> Refused | None:
     for pattern, flag, words in WORDS:
         if found := re.search(pattern, text):
             message = text[found.start() :].partition(": ")[2] or text
-            return (Unreachable if words is AWAY else Refused)(flag, words.format(
+            return (Unreachable if words in (AWAY, CROWDED) else Refused)(flag, words.format(
                 auth=settings.auth, servers=servers, group=settings.group_prefix, rights=auth.chosen(settings).rights,
                 topics=", ".join(settings.topics) or settings.topics_pattern, port=port(settings, servers),
                 message=" ".join(message.splitlines()[0].split()) if message else "",

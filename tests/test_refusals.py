@@ -3,9 +3,10 @@
 import shlex
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 
 from jobs.arguments import parse
-from jobs.refusals import WORDS, meaning, port, refusal
+from jobs.refusals import WORDS, Unreachable, meaning, of_aws, port, refusal
 
 ERRORS = "org.apache.kafka.common.errors."
 
@@ -32,6 +33,11 @@ class Thrown:
 
     def getCause(self):
         return self.cause
+
+
+def answered(code: str, status: int) -> ClientError:
+    response = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "Asked")
 
 
 CASES = {
@@ -89,6 +95,31 @@ def test_an_error_is_one_line_that_names_the_flag(error):
     flags, said = CASES[error]
     line = str(refusal(settings(flags), Thrown("ExecutionException", "outer", Thrown(*error))))
     assert line.startswith(said) and "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("error", "may_pass"),
+    [
+        (answered("AccessDeniedException", 403), False),
+        (answered("NotFoundException", 404), False),
+        (answered("ExpiredTokenException", 403), True),
+        (answered("TooManyRequestsException", 429), True),
+        (answered("ThrottlingException", 400), True),
+        (answered("InternalServiceError", 500), True),
+        (EndpointConnectionError(endpoint_url="https://kafka"), True),
+        (ReadTimeoutError(endpoint_url="https://kafka"), True),
+        (NoCredentialsError(), False),
+    ],
+)
+def test_what_aws_may_answer_later_is_no_mistake_of_a_flag(error, may_pass):
+    found = of_aws("--secret", error, "name can't be read", " (give it the right)")
+    assert isinstance(found, Unreachable) == may_pass and str(found).startswith("--secret: name can't be read: ")
+    assert str(found).endswith("(give it the right)") != may_pass
+
+
+def test_a_cluster_that_is_crowded_may_take_a_connection_later():
+    error = Thrown("SaslAuthenticationException", "Too many connects")
+    assert isinstance(refusal(settings("--auth iam"), error), Unreachable)
 
 
 def test_the_innermost_cause_that_is_known_speaks():
