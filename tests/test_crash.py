@@ -5,23 +5,20 @@ import signal
 import pytest
 
 from tests.kit.dies import POINTS
-from tests.kit.job import LINE
 from tests.kit.pipeline import Pipeline
 
 TAKING_OVER = "half published by the next start"
-behind = POINTS.index("after the record") + 1
-EVERY = (*POINTS[:behind], TAKING_OVER, *POINTS[behind:])
-SAMPLE = ("while staging", "half published", POINTS[-1])
+EVERY = (*POINTS[: POINTS.index("half published")], TAKING_OVER, *POINTS[POINTS.index("half published") :])
+SAMPLE = ("while staging", "record response lost", TAKING_OVER, "half published", POINTS[-1])
 COMMITTED = POINTS[POINTS.index("record response lost") :]
 BATCH = 300
 
 
-# The protocol is the same code on both Spark lines: on the other one, a sample shows that Spark plays its part.
 @pytest.mark.parametrize(
     "store, points",
     [
-        pytest.param("s3", EVERY if LINE == "4.1" else SAMPLE, id="s3"),
-        pytest.param("local", ("half published",), id="local", marks=pytest.mark.newest),
+        pytest.param("s3", SAMPLE, id="s3, some points"),
+        pytest.param("s3", EVERY, id="s3, every point", marks=pytest.mark.soak),
         pytest.param("local", EVERY, id="local, every point", marks=pytest.mark.soak),
     ],
 )

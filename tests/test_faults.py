@@ -82,10 +82,8 @@ def test_what_gets_lost_late_or_cut_is_asked_for_again(folder, broker, faulty):
     pipeline.assert_exact()
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [pytest.param("503", "SlowDown", marks=pytest.mark.soak), ("expired", "The provided token has expired")],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize(("fault", "said"), [("503", "SlowDown"), ("expired", "The provided token has expired")])
 def test_a_store_that_refuses_all_ends_the_job_in_one_line(fault, said, folder, broker, faulty):
     refused(Pipeline(folder, broker, faulty), faulty, fault, said, HASTY)
 

@@ -38,6 +38,7 @@ def everything(pipeline: Pipeline) -> list[tuple]:
     return sorted(found(pipeline, columns) + found(pipeline, columns, "quarantine"))
 
 
+@pytest.mark.newest
 def test_a_range_that_was_cut_short_is_replayed_exactly_and_the_job_goes_on_behind_it(folder, broker):
     pipeline = Pipeline(folder, broker)
     pipeline.send(300)
@@ -90,7 +91,7 @@ def test_a_quarantine_is_replayed_exactly_and_once(folder, broker):
     assert_replayed()
 
 
-@pytest.mark.newest
+@pytest.mark.soak
 def test_what_was_rejected_of_topics_that_are_gone_is_replayed_too(folder, broker):
     """Of a topic that was deleted the ledger has no offsets any more; of one created again it has only the new ones."""
     pipeline = Pipeline(folder, broker, partitions=1)
@@ -161,12 +162,8 @@ def test_a_mistake_is_one_line_that_names_the_flag(given, said):
 def test_what_cannot_be_replayed_is_one_line(folder, broker):
     pipeline = Pipeline(folder, broker, partitions=1)
     pipeline.send(10)
-    for bound, said in {
-        json.dumps({pipeline.topic: {"7": 5}}): f"{pipeline.topic}-7 is none of the partitions that --topics names",
-        json.dumps({pipeline.topic: {"0": 11}}): f"{pipeline.topic}-0 ends at offset 10, before 11",
-    }.items():
-        assert again(pipeline, "--to", bound) == 2
-        assert f"replay.py: --to: {said}" in pipeline.job.said()
+    assert again(pipeline, "--to", json.dumps({pipeline.topic: {"0": 11}})) == 2
+    assert f"replay.py: --to: {pipeline.topic}-0 ends at offset 10, before 11" in pipeline.job.said()
     assert again(pipeline, "--transform", "tests.kit.odd:breaks") == 1
     last = pipeline.job.said().splitlines()[-1]
     assert last.startswith("replay.py: ") and "broken: id-" in last and "Traceback" not in pipeline.job.said()

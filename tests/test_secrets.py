@@ -78,7 +78,7 @@ def logged(folder: Path, **more: str) -> list[str]:
     return [word for name, value in (conf | more).items() for word in ("--conf", f"{name}={value}")]
 
 
-@pytest.mark.newest
+@pytest.mark.soak
 def test_a_job_that_dies_of_its_records_shows_no_secret(folder, broker):
     """Six times, and its last words are Java's stack."""
     pipeline = Pipeline(folder, broker, transform="tests.kit.odd:breaks")

@@ -23,7 +23,7 @@ def of_values(folder, broker, count: int, s3=None) -> Pipeline:
 @pytest.mark.parametrize(
     ("store", "count"),
     [
-        ("local", 200),
+        ("local", 60),
         pytest.param("local", 10_000, marks=pytest.mark.soak),
         pytest.param("s3", 1_000, marks=pytest.mark.soak),  # the stand-in looks at every key for each LIST
     ],

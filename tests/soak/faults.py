@@ -44,7 +44,10 @@ FAULTS = {
         at("brokers", "brokers_that_are_away_for_a_minute_cost_nothing", "a_leader_that_dies_is_followed_by_the_next"),
     ),
     19: Fault("more partitions", at("ingest", "new_partitions_are_read_from_their_first_record")),
-    20: Fault("records that expired", at("loss")),
+    20: Fault(
+        "records that expired",
+        at("loss") + at("replay", "what_was_rejected_of_topics_that_are_gone_is_replayed_too"),
+    ),
     21: Fault(
         "transactions, compaction",
         at(
