@@ -18,6 +18,7 @@ Transform = Callable[[DataFrame], DataFrame]
 SAFE_VALUE = r"\A[A-Za-z0-9_.-]{1,128}\z"
 NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"  # readers take a folder of this name for a null
 PARTITION_TYPES = (T.StringType, T.DateType, T.IntegralType)
+TIMES = ("timestamp", "timestamp_ntz", "date")
 UNWRITABLE = ("void", "interval")  # Parquet has no such type
 # The nodes of a plan that gives one row for each record, whatever the other records are.
 ROW_BY_ROW = {"LogicalRDD", "Project", "SubqueryAlias"}
@@ -59,6 +60,7 @@ def completed(spark: SparkSession, function: Transform, settings: Settings) -> T
     records = spark.createDataFrame([], KAFKA).transform(enveloped)
     try:
         rows = records.transform(function)
+        _ = rows.schema  # Spark 3.5 stops here at a type that Python hasn't
     except Exception as wrong:
         line = str(wrong).strip().partition("\n")[0]
         raise Refused("--transform", f"{settings.transform} fails: {type(wrong).__name__}: {line}") from None
@@ -73,32 +75,52 @@ def check_rows(records: DataFrame, rows: DataFrame, transform: str) -> None:
     if missing:
         raise Refused("--transform", f"{transform} must hand on {', '.join(missing)}")
     check_names(rows, transform)
-    kinds = {name: FIELDS[name].dataType.simpleString() for name in ENVELOPE}
-    kinds |= {REJECT: "string"} | ({EVENT_TIME: "timestamp"} if EVENT_TIME in rows.columns else {})
-    for name, kind in kinds.items():
-        found = rows.schema[name].dataType.simpleString()
-        if found != kind and (name, found) != (REJECT, "void"):
-            raise Refused("--transform", f"{transform} makes {name} {found}; it must be {kind}")
-    before, after = attributes(records), attributes(rows)
-    if changed := [name for name in ENVELOPE if before[name] != after[name]]:
-        raise Refused("--transform", f"{transform} changes {', '.join(changed)}; the record's own are handed on as "
-                      "they are, and what is made of them is a column of another name")  # fmt: skip
-    void = [field.name for field in rows.schema if unwritable(field.dataType) and field.name != REJECT]
-    if void:
-        raise Refused("--transform", f"{transform} gives {', '.join(void)} a type that Parquet hasn't; cast it to one")
-    others = sorted(set(nodes(rows._jdf.queryExecution().analyzed())) - ROW_BY_ROW)
+    others = sorted(set(nodes(analyzed(rows))) - ROW_BY_ROW)
     if others:
         raise Refused(
             "--transform",
             f"{transform} must make one row of each record by itself, without {', '.join(others)}; "
             f"a bad record gets its reason in {REJECT} instead of being dropped",
         )
+    kinds = {name: (FIELDS[name].dataType.simpleString(),) for name in ENVELOPE} | {REJECT: ("string", "void")}
+    kinds |= {EVENT_TIME: TIMES} if EVENT_TIME in rows.columns else {}
+    for name, may_be in kinds.items():
+        found = rows.schema[name].dataType.simpleString()
+        if found not in may_be:
+            raise Refused("--transform", f"{transform} makes {name} {found}; it must be {may_be[0]}")
+    if changed := [name for name in ENVELOPE if origin(rows, name) != origin(records, name)]:
+        raise Refused("--transform", f"{transform} changes {', '.join(changed)}; the record's own are handed on as "
+                      "they are, and what is made of them is a column of another name")  # fmt: skip
+    void = [field.name for field in rows.schema if unwritable(field.dataType) and field.name != REJECT]
+    if void:
+        raise Refused("--transform", f"{transform} gives {', '.join(void)} a type that Parquet hasn't; cast it to one")
 
 
-def attributes(frame: DataFrame) -> dict[str, int]:
-    """Spark's number of each column: the same as long as nothing is made of it."""
-    output = frame._jdf.queryExecution().analyzed().output()
-    return {output.apply(n).name(): output.apply(n).exprId().id() for n in range(output.size())}
+def analyzed(rows: DataFrame):
+    return rows._jdf.queryExecution().analyzed()
+
+
+def origin(rows: DataFrame, name: str) -> int | None:
+    """Spark's number of the column that `name` is another name of, all the way down; None if something is made of it.
+
+    The plan is made of `ROW_BY_ROW`.
+    """
+    plan = analyzed(rows)
+    (id_,) = (column.exprId().id() for column in each(plan.output()) if column.name() == name)
+    while plan.nodeName() != "LogicalRDD":
+        for made in each(plan.projectList()) if plan.nodeName() == "Project" else ():
+            if made.nodeName() == "Alias" and made.exprId().id() == id_:
+                if made.child().nodeName() != "AttributeReference":
+                    return None
+                id_ = made.child().exprId().id()
+                break
+        plan = plan.child()
+    return id_
+
+
+def each(found) -> Iterator:
+    """The members of a Scala sequence."""
+    return (found.apply(n) for n in range(found.size()))
 
 
 def unwritable(kind: T.DataType) -> bool:
@@ -130,9 +152,8 @@ def check_partitions(rows: DataFrame, settings: Settings) -> None:
 def nodes(plan) -> Iterator[str]:
     """The names of a logical plan's nodes, from the top."""
     yield plan.nodeName()
-    children = plan.children()
-    for n in range(children.size()):
-        yield from nodes(children.apply(n))
+    for child in each(plan.children()):
+        yield from nodes(child)
 
 
 def placed(partition_by: tuple[str, ...]) -> Transform:

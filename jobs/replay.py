@@ -148,7 +148,7 @@ class Quarantine:
                 self.until.setdefault(topic, {})[p] = highest + 1
 
     def resumed(self, known: Positions | None, ids: Ids) -> Start:
-        if again := offsets.changed(ids, self.known_ids):
+        if again := [topic for topic in offsets.changed(ids, self.known_ids) if topic in (known or {})]:
             raise Refused("--table", f"{', '.join(again)}: created again since the last replay into this table, which "
                           "would pass over the offsets that it knows; replay into another table")  # fmt: skip
         return Start(positions=within(self.begin, known), ids=self.known_ids)

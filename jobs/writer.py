@@ -20,7 +20,7 @@ from jobs.ledger import Batch, Claim, File, Gap, Record
 from jobs.offsets import Ids, Positions, Start
 from jobs.records import Records
 from jobs.settings import Refused
-from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store, denied, unknown_header
+from jobs.store import FAULTS, REQUESTS_AT_ONCE, Store, denied, missing_bucket, unknown_header
 
 # Where to go on: from the table's positions (none for a new table) and its topics' ids.
 Resume = Callable[[Positions | None, Ids], Start]
@@ -86,6 +86,8 @@ class Writer:
         try:
             yield
         except FAULTS as error:
+            if missing_bucket(error):
+                raise
             why = getattr(error, "strerror", None) or " ".join(str(error).split())
             why = f"{getattr(self.places, name)} can't be used: {why}"
             if denied(error):

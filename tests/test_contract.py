@@ -31,6 +31,7 @@ def made(spark, flags: str):
         "--transform transforms.access_log:access_log --partition-by method,status",
         "--transform transforms.json_records:json_records --schema 'id BIGINT, at TIMESTAMP' --event-time at",
         "--transform tests.kit.odd:by_value --partition-by place",
+        "--transform tests.kit.odd:names_anew",
         "--transform transforms.json_records:json_records --schema '`http.status` INT, http STRUCT<status: INT>'",
     ],
 )
@@ -69,6 +70,7 @@ JSON = "transforms.json_records:json_records"
         f"{ODD}:renames_the_topic": f"--transform: {ODD}:renames_the_topic changes _topic; the record's own",
         f"{ODD}:dates_in_milliseconds": f"--transform: {ODD}:dates_in_milliseconds makes _event_time bigint; it",
         f"{ODD}:has_an_empty_array": f"--transform: {ODD}:has_an_empty_array gives tags a type that Parquet hasn't",
+        f"{ODD}:has_an_interval": f"--transform: {ODD}:has_an_interval ",
         f"{RAW} --partition-by city": f"--partition-by: {RAW} makes no column 'city'",
         f"{RAW} --partition-by value": "--partition-by: 'value' is binary; a folder needs a string",
         "transforms.access_log:access_log --partition-by ts": "--partition-by: 'ts' is timestamp; a folder needs",

@@ -129,7 +129,7 @@ def test_a_topic_that_was_created_again_since_the_last_replay_is_not_passed_over
         "--quarantine-of", f"{tmp_path}/t", "--table", f"{tmp_path}/again", "--transform", "transforms.raw:raw",
     ])  # fmt: skip
     quarantine = replay.Quarantine(None, settings)
-    assert quarantine.resumed({}, {"u": "same"}).ids == {"t": "new", "u": "same"}
+    assert quarantine.resumed({"u": {0: 3}}, {"t": "old", "u": "same"}).ids == {"t": "new", "u": "same"}
     with pytest.raises(Refused, match="--table: t: created again since"):
         quarantine.resumed({"t": {0: 10}}, {"t": "old", "u": "same"})
 

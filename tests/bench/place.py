@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jobs.store import S3
-from tests.kit.oracle import hidden
+from tests.kit.oracle import unread
 from tests.kit.s3 import S3Server
 
 
@@ -25,7 +25,7 @@ class Place:
             store = S3(self.s3.client())
             for root in (name, f"{name}_quarantine"):
                 for entry in store.files(self.table(root)):
-                    if not hidden(entry.name):
+                    if not unread(entry.name):
                         copy = self.folder / root / entry.name
                         copy.parent.mkdir(parents=True, exist_ok=True)
                         copy.write_bytes(store.read(f"{self.table(root)}/{entry.name}"))
@@ -34,7 +34,7 @@ class Place:
     def files(self, name: str) -> list[Path]:
         """The table's files that readers look at."""
         table = self.folder / name
-        return [file for file in table.rglob("*.parquet") if not hidden(str(file.relative_to(table)))]
+        return [file for file in table.rglob("*.parquet") if not unread(str(file.relative_to(table)))]
 
     def objects(self, name: str) -> int:
         """How many there are of the table, its state and all that lies beside it."""

@@ -86,5 +86,16 @@ def has_an_empty_array(records: DataFrame) -> DataFrame:
     return records.transform(by_value).withColumn("tags", F.array())
 
 
+def has_an_interval(records: DataFrame) -> DataFrame:
+    return records.transform(by_value).withColumn("took", F.struct(F.make_interval().alias("time")))
+
+
+def names_anew(records: DataFrame) -> DataFrame:
+    """The envelope under other names and back, a date for its time: nothing of it is changed."""
+    away = records.select(*(F.col(name).alias(f"x{name}") for name in ENVELOPE))
+    back = away.select(*(F.col(f"x{name}").alias(name) for name in ENVELOPE))
+    return back.transform(by_value).withColumn("_event_time", F.to_date(F.lit("2026-11-01")))
+
+
 def raises(records: DataFrame) -> DataFrame:
     return records.transform(by_value).select("nothing")

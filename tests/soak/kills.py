@@ -28,6 +28,10 @@ UNDER_KILLS = 0.5  # of the records at least so many are read before the last ki
 PATIENCE_S = 300
 
 
+def at_once() -> bool:
+    return True
+
+
 class Evidence(NamedTuple):
     kills: int
     mid_batch: int  # of the kills, those that left files of this life staged
@@ -109,9 +113,9 @@ class Soak:
         process = job.start("--trigger", "0s", "--max-records", "10000", script=self.script)
         try:
             moment, seconds = self.chance.choice(self._moments(position))
+            if moment is not at_once and self._watch(process, partial(self._started, position), PATIENCE_S):
+                self.starting_s = max(self.starting_s, time.monotonic() - begin)
             if self._watch(process, moment, PATIENCE_S):
-                if "started" in said_since(job, position):
-                    self.starting_s = max(self.starting_s, time.monotonic() - begin)
                 self._watch(process, lambda: False, self.chance.uniform(0, seconds))
             elif process.poll() is None:
                 return [f"nothing came of it: {job.said()[-2000:]}"]
@@ -120,7 +124,7 @@ class Soak:
         finally:
             kill(process)
         self.died += 1
-        self.mid_batch += "started" in said_since(job, position) and bool(self.pipeline.staged())  # it began with none
+        self.mid_batch += self._started(position) and self.pipeline.staged()  # it began with none
         if self.dead_since is None:
             self.dead_since, self.files = time.monotonic(), len(self.pipeline.oracle.seen)
         return []
@@ -129,10 +133,13 @@ class Soak:
         """From when on a life may end, and for how many seconds more at the most it lasts."""
         said = partial(said_since, self.pipeline.job, position)
         return [
-            (lambda: True, self.starting_s),
-            (lambda: "started" in said() and bool(self.pipeline.staged()), WRITING_S),
+            (at_once, self.starting_s),
+            (lambda: self._started(position) and self.pipeline.staged(), WRITING_S),
             (lambda: '{"batch"' in said(), LATER_S),
         ]
+
+    def _started(self, position: int) -> bool:
+        return "started" in said_since(self.pipeline.job, position)
 
     def _watch(self, process, true: Callable[[], bool], patience: float) -> bool:
         """Whether it became `true` before the job ended or the time was over."""
