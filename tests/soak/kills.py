@@ -82,8 +82,6 @@ class Soak:
                     while self.died < self.kills and not wrong:
                         wrong += self._live()
                     self.under_kills = len(self.pipeline.oracle.records())
-                    if not wrong and self.under_kills < UNDER_KILLS * self.records:
-                        wrong.append(f"only {self.under_kills} records were read before the last kill")
                     over.set()
                     arrivals.result()
                     if not wrong and not self._drained():
@@ -166,6 +164,8 @@ class Soak:
                 pipeline.assert_exact()
             except (AssertionError, duckdb.Error) as error:
                 wrong.append(str(error)[:2000])
+        if not wrong and self.under_kills < UNDER_KILLS * self.records:
+            wrong.append(f"only {self.under_kills} records were read before the last kill")
         return Evidence(
             kills=self.died,
             mid_batch=self.mid_batch,
