@@ -88,7 +88,8 @@ def check_rows(records: DataFrame, rows: DataFrame, transform: str) -> None:
         found = rows.schema[name].dataType.simpleString()
         if found not in may_be:
             raise Refused("--transform", f"{transform} makes {name} {found}; it must be {may_be[0]}")
-    if changed := [name for name in ENVELOPE if origin(rows, name) != origin(records, name)]:
+    before, after = origins(records), origins(rows)
+    if changed := [name for name in ENVELOPE if before[name] != after[name]]:
         raise Refused("--transform", f"{transform} changes {', '.join(changed)}; the record's own are handed on as "
                       "they are, and what is made of them is a column of another name")  # fmt: skip
     void = [field.name for field in rows.schema if unwritable(field.dataType) and field.name != REJECT]
@@ -100,22 +101,24 @@ def analyzed(rows: DataFrame):
     return rows._jdf.queryExecution().analyzed()
 
 
-def origin(rows: DataFrame, name: str) -> int | None:
-    """Spark's number of the column that `name` is another name of, all the way down; None if something is made of it.
-
-    The plan is made of `ROW_BY_ROW`.
+def origins(rows: DataFrame) -> dict[str, int | None]:
+    """Spark's number of the column that each of the envelope is another name of, all the way down; None if something is
+    made of it. The plan is made of `ROW_BY_ROW`; each question to it is a round trip to the JVM, so it is walked once.
     """
     plan = analyzed(rows)
-    (id_,) = (column.exprId().id() for column in each(plan.output()) if column.name() == name)
+    ids = {column.name(): column.exprId().id() for column in each(plan.output()) if column.name() in ENVELOPE}
     while plan.nodeName() != "LogicalRDD":
-        for made in each(plan.projectList()) if plan.nodeName() == "Project" else ():
-            if made.nodeName() == "Alias" and made.exprId().id() == id_:
-                if made.child().nodeName() != "AttributeReference":
-                    return None
-                id_ = made.child().exprId().id()
-                break
+        if plan.nodeName() == "Project":
+            aliases = (made for made in each(plan.projectList()) if made.nodeName() == "Alias")
+            of = {made.exprId().id(): named(made.child()) for made in aliases}
+            ids = {name: of.get(id_, id_) for name, id_ in ids.items()}
         plan = plan.child()
-    return id_
+    return ids
+
+
+def named(expression) -> int | None:
+    """The number of the column that the expression is; None if it is more than a column."""
+    return expression.exprId().id() if expression.nodeName() == "AttributeReference" else None
 
 
 def each(found) -> Iterator:

@@ -56,8 +56,8 @@ class Unreachable(Refused):
 
 def of_aws(flag: str, error: BotoCoreError | ClientError, subject: str, need: str) -> Refused:
     """What AWS's answer means, or that there is none."""
-    kind = Unreachable if passes(error) else Refused
-    return kind(flag, f"{subject}: {' '.join(str(error).split())}{'' if passes(error) else need}")
+    said = f"{subject}: {' '.join(str(error).split())}"
+    return Unreachable(flag, said) if passes(error) else Refused(flag, said + need)
 
 
 def passes(error: BotoCoreError | ClientError) -> bool:

@@ -7,10 +7,9 @@ Any other goes to the quarantine with its reason; nothing becomes null or someth
     missing: FIELD (declared NOT NULL), bad event time: FIELD
 
 Fields that aren't declared are ignored; of a key that occurs twice the last one counts, in a map it is a wrong type.
-TIMESTAMP takes ISO-8601 text
-with seconds (UTC unless it names an offset), TIMESTAMP_NTZ the same without an offset, DATE yyyy-MM-dd, BINARY base64,
-DECIMAL a number, in quotes or not (digits beyond its scale are rounded). Inside arrays and maps text takes any value
-as its JSON; NOT NULL, times and TINYINT can't be declared there.
+TIMESTAMP takes ISO-8601 text with seconds (UTC unless it names an offset), TIMESTAMP_NTZ the same without an offset,
+DATE yyyy-MM-dd, BINARY base64, DECIMAL a number, in quotes or not (digits beyond its scale are rounded). Inside arrays
+and maps text takes any value as its JSON; NOT NULL, times and TINYINT can't be declared there.
 
 The expressions are SQL text: a schema makes hundreds of them, and each Python call that makes a Column is a round trip
 to the JVM, paid again in every batch.
