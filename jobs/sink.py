@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,10 +31,10 @@ ROWS_THAT_FILL_A_DICTIONARY = 100_000
 
 
 class Weight(NamedTuple):
-    """What a row weighs in a file, and how many partition values a batch has; a guess until a batch could tell."""
+    """What a row weighs in a file, and the largest partition value's share of a batch; a guess until one could tell."""
 
     row_bytes: float = 100.0
-    values: int = 1
+    share: float = 1.0
 
 
 class Stopped(Exception):
@@ -159,9 +160,10 @@ class Sink:
     def _tasks(self, frame: DataFrame, size: int, weight: Weight) -> int:
         """So many that files come near their target size, or keep the cores busy without being small.
 
-        Each task writes a file of each partition value, of which there are taken to be as many as in the last batch.
+        Each task writes a file of each partition value. The largest value counts, as large as in the last batch: where
+        an hour ends, a batch has a few rows of the next.
         """
-        targets = size * weight.row_bytes / weight.values / self.settings.target_file_size
+        targets = size * weight.row_bytes * weight.share / self.settings.target_file_size
         cores = frame.sparkSession.sparkContext.defaultParallelism
         by_cores = min(math.ceil(size / ROWS_WORTH_A_TASK), cores, int(targets / SMALLEST_SHARE))
         return max(math.ceil(targets), by_cores, 1)
@@ -172,8 +174,11 @@ class Sink:
             for root, files in zip(ROOTS, (last.table_files, last.quarantine_files), strict=True):
                 rows = sum(file.rows for file in files)
                 if rows >= ROWS_THAT_TELL:
-                    folders = {file.final.rpartition("/")[0] for file in files}
-                    self.weights[root] = Weight(sum(file.bytes for file in files) / rows, len(folders))
+                    values: Counter[str] = Counter()
+                    for file in files:
+                        values[file.final.rpartition("/")[0]] += file.rows
+                    largest = max(values.values())
+                    self.weights[root] = Weight(sum(file.bytes for file in files) / rows, largest / rows)
 
     def _write(self, rows: DataFrame, folder: str, partition_by: str, weight: Weight) -> None:
         """A task's file of one partition value is cut where it comes to the target size."""

@@ -34,6 +34,14 @@ def weighed(rows: int, bytes: int, values: int = 1, rejected: tuple[File, ...] =
     return SimpleNamespace(table_files=table_files, quarantine_files=rejected)
 
 
+BEGUN_HOUR = SimpleNamespace(
+    table_files=[
+        File(staged="", final=f"hr={n}/0", bytes=44 * rows, rows=rows) for n, rows in enumerate((2000, 3000, 10))
+    ],
+    quarantine_files=(),
+)
+
+
 def one_file(rows: int) -> File:
     return File(staged="", final="", bytes=1, rows=rows)
 
@@ -50,6 +58,7 @@ def one_file(rows: int) -> File:
         (100_000, weighed(1000, 10 * MIB, values=4), 2),  # each task writes a file of each value
         (4_000_000, weighed(1000, 30_000, values=10), 2),
         (4_000_000, weighed(1000, 30_000, values=20), 1),  # a second core would make 40 files of 3 MB
+        (500_000, BEGUN_HOUR, 2),  # what else the last batch had a little of makes no file small
         (10, weighed(0, 0), 1),
     ],
 )
