@@ -67,7 +67,7 @@ bench-requests: $(BENCH_READY)  ## the requests to S3 of a batch, and what they 
 bench-start: $(BENCH_READY)  ## where the time goes until the first file is there (ROWS=100000 RUNS=3)
 	@$(JAVA) python -m tests.bench start $(ROWS_RUNS)
 
-profile: $(BENCH_READY)  ## a drain's flame graph, bench-profile.svg; needs a whole JDK (ROWS=2000000)
+profile: $(BENCH_READY)  ## a drain's flame graph, bench-profile.svg, and its tasks' work beside the sink's; needs a whole JDK (ROWS=2000000)
 	@$(JAVA) python -m tests.bench profile $(if $(ROWS),--rows $(ROWS))
 
 lint: setup      ## checks style and imports

@@ -6,8 +6,8 @@ import duckdb
 import pytest
 
 from jobs.sink import Report
-from tests.bench import age, flame, latency, prices, started, traffic
-from tests.bench.contenders import OURS, chosen
+from tests.bench import age, flame, latency, prices, profiled, started, traffic
+from tests.bench.contenders import OURS, YARDSTICK_OUR_START, chosen
 from tests.bench.drain import Run, miscounted, result, verdict
 from tests.bench.measured import Measured
 from tests.bench.steps import Steps
@@ -181,14 +181,25 @@ jdk.ExecutionSample {
 """
 
 
-def test_a_flame_graph_is_of_tasks_only_and_counts_a_frame_once_a_sample():
+def test_a_flame_graph_is_of_tasks_only():
     found = flame.stacks(SAMPLES)
     assert found == {
         ("a.Task.run", "a.Json.parse", "a.Row.<init>", "a.Json.parse"): 1,
         ("a.Task.run", "a.Parquet.write"): 1,
     }
-    assert flame.inclusive(found) == {"a.Task.run": 2, "a.Json.parse": 1, "a.Row.<init>": 1, "a.Parquet.write": 1}
+    assert flame.kinds(found) == {"writing Parquet": 1, flame.REST: 1}
     assert next(iter(flame.boxes(found.items()))) == ("a.Task.run", 0, 0, 2)
     assert ("a.Parquet.write", 1, 1, 1) in flame.boxes(found.items())
     drawn = flame.svg(found)
     assert "<title>a.Task.run: 100.0%</title>" in drawn and "a.Row.&lt;init&gt;: 50.0%" in drawn
+
+
+def test_what_tasks_do_is_told_by_the_innermost_frame_and_beside_the_sinks():
+    parse = "com.fasterxml.jackson.core.json.ReaderBasedJsonParser.nextToken"
+    row = "org.apache.spark.sql.catalyst.expressions.GeneratedClass$SpecificUnsafeProjection.apply"
+    ours = Counter({("Task.run", row, parse, "java.lang.String.<init>"): 3, ("Task.run", row): 1, ("Task.run",): 1})
+    sinks = Counter({("Task.run", row, parse): 2})
+    _, _, _, parsing, _, _, copies, rest, whole = profiled.table({OURS: ours, YARDSTICK_OUR_START: sinks}).splitlines()
+    assert parsing == "| parsing JSON | 150 | 100 |"
+    assert copies == "| other expressions, copies of rows | 50 | 0 |"
+    assert (rest, whole) == ("| the rest | 50 | 0 |", "| all | 250 | 100 |")

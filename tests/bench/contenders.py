@@ -40,9 +40,12 @@ def ours(work: Work, script: str = "jobs/ingest.py", java: str = "") -> Start:
         script, "--bootstrap-servers", work.bootstrap, "--topics", work.topic, "--table", work.table,
         "--transform", TRANSFORM, "--partition-by", "dt,hr", "--trigger", trigger, "--max-records", str(work.most),
     ]  # fmt: skip
-    if java and local.ARCHIVE.exists():
-        java = f"-XX:SharedArchiveFile={local.ARCHIVE} {java}"  # else it would be left out
-    return Start(local.command(words, java), {**local.environment(words), **work.store})
+    return Start(local.command(words, archived(java)), {**local.environment(words), **work.store})
+
+
+def archived(java: str) -> str:
+    """With the archive of classes, in whose place `java` would be."""
+    return f"-XX:SharedArchiveFile={local.ARCHIVE} {java}" if java and local.ARCHIVE.exists() else java
 
 
 def stock(kind: str) -> Callable[[Work], Start]:
@@ -58,9 +61,9 @@ def stock(kind: str) -> Callable[[Work], Start]:
     return start
 
 
-def stock_our_start(work: Work) -> Start:
+def stock_our_start(work: Work, java: str = "") -> Start:
     """Spark's file sink, started as the job is: JVM options, archive, class path, settings of a local master."""
-    command = local.command([*confs(LOCAL | endpoint(work.store)), *stock_script("sink", work)])
+    command = local.command([*confs(LOCAL | endpoint(work.store)), *stock_script("sink", work)], archived(java))
     return Start(command, {**local.environment([work.table]), **work.store})
 
 
@@ -85,11 +88,12 @@ READS_ONLY = "Python, reads only"
 OURS = "Floodmark"
 OURS_BROKEN = "Floodmark, 0.5 % bad"
 YARDSTICK = "Spark's file sink"
+YARDSTICK_OUR_START = "Spark's file sink, our start"
 CONTENDERS = {
     OURS: ours,
     OURS_BROKEN: ours,
     YARDSTICK: stock("sink"),
-    "Spark's file sink, our start": stock_our_start,
+    YARDSTICK_OUR_START: stock_our_start,
     "foreachBatch, append": stock("append"),
     "Python, json.loads": consumer("json"),
     "Python, Arrow's JSON": consumer("arrow"),

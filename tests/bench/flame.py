@@ -11,6 +11,15 @@ NARROWEST = 0.5
 LETTER = 6.5
 COLOURS = ("#e8743b", "#ed9a4a", "#f2b35c", "#e2604a")
 Stack = tuple[str, ...]
+# What a frame works at, by a word of its name.
+KINDS = {
+    "kafka": "reading Kafka",
+    "jackson": "parsing JSON",
+    "parquet": "writing Parquet",
+    "regex": "regular expressions",
+    "generatedclass": "other expressions, copies of rows",
+}
+REST = "the rest"
 
 
 class Box(NamedTuple):
@@ -31,11 +40,12 @@ def stacks(printed: str, thread: str = "Executor task launch worker") -> Counter
     return found
 
 
-def inclusive(found: Counter[Stack]) -> Counter[str]:
-    """How many samples had a frame in their stack, however often."""
+def kinds(found: Counter[Stack]) -> Counter[str]:
+    """How many samples were of each kind of work: what the innermost frame that tells says."""
     counted: Counter[str] = Counter()
     for stack, samples in found.items():
-        counted.update(dict.fromkeys(stack, samples))
+        told = (kind for frame in reversed(stack) for word, kind in KINDS.items() if word in frame.lower())
+        counted[next(told, REST)] += samples
     return counted
 
 

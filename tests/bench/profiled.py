@@ -1,14 +1,16 @@
-"""Where the time of the tasks goes: a drain by our job under the JVM's flight recorder, as a flame graph."""
+"""Where the time of the tasks goes: drains under the JVM's flight recorder, ours as a flame graph too."""
 
 import argparse
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from emr import jars
 from tests.bench import flame
-from tests.bench.contenders import Work, ours
+from tests.bench.contenders import OURS, YARDSTICK_OUR_START, Start, Work, ours, stock_our_start
 from tests.bench.measured import measured
 from tests.kit.broker import Broker
 from tests.kit.events import access_log_events
@@ -17,7 +19,7 @@ PARTITIONS = 8
 # Between safepoints too: else it would be told only where the compiler left one.
 EXACT = "-XX:+UnlockDiagnosticVMOptions -XX:+DebugNonSafepoints"
 WHOLE = "-XX:FlightRecorderOptions=stackdepth=256"  # by default the outermost frames of a deep stack are cut off
-TOP, COMMON = 10, 0.9  # what is in nearly every stack tells nothing
+PROFILED: dict[str, Callable[..., Start]] = {OURS: ours, YARDSTICK_OUR_START: stock_our_start}
 
 
 def main(argv: list[str]) -> int:
@@ -33,18 +35,31 @@ def main(argv: list[str]) -> int:
         folder = Path(name)
         broker.create_topic("profile", PARTITIONS)
         broker.produce("profile", ((*event[:4], None) for event in access_log_events(asked.rows, seed=1, broken=0)))
-        recording = folder / "drain.jfr"
-        record = f"-XX:StartFlightRecording=filename={recording},settings=profile {EXACT} {WHOLE}"
-        measured(ours(Work(broker.bootstrap, "profile", str(folder / "table")), java=record), folder / "job.log")
-        command = [str(jfr), "print", "--events", "jdk.ExecutionSample", "--stack-depth", "256", str(recording)]
-        found = flame.stacks(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-    if not found:
+        works = {who: Work(broker.bootstrap, "profile", str(folder / f"table-{n}")) for n, who in enumerate(PROFILED)}
+        found = {who: sampled(start, works[who], folder, jfr) for who, start in PROFILED.items()}
+    if not all(found.values()):
         print("no sample of a task: more --rows are needed", file=sys.stderr)
         return 1
-    Path(asked.svg).write_text(flame.svg(found))
-    shares = {frame: samples / found.total() for frame, samples in flame.inclusive(found).most_common()}
-    print(f"\n{asked.svg}: {found.total():,} samples of tasks, of {asked.rows:,} records. The top {TOP} frames,")
-    print(f"without those in more than {COMMON:.0%}:\n\n| frame | share |\n|---|---|")
-    for frame, share in [item for item in shares.items() if item[1] <= COMMON][:TOP]:
-        print(f"| `{frame}` | {share:.1%} |")
+    Path(asked.svg).write_text(flame.svg(found[OURS]))
+    print(f"\n{asked.svg}: {found[OURS].total():,} samples of {OURS}'s tasks, of {asked.rows:,} records\n")
+    print(table(found))
     return 0
+
+
+def sampled(start: Callable[..., Start], work: Work, folder: Path, jfr: Path) -> Counter[flame.Stack]:
+    """The stacks of a drain's tasks."""
+    recording = folder / "drain.jfr"
+    record = f"-XX:StartFlightRecording=filename={recording},settings=profile {EXACT} {WHOLE}"
+    measured(start(work, java=record), folder / "job.log")
+    command = [str(jfr), "print", "--events", "jdk.ExecutionSample", "--stack-depth", "256", str(recording)]
+    return flame.stacks(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+def table(found: dict[str, Counter[flame.Stack]]) -> str:
+    """In percent of all that the sink's tasks do."""
+    one = found[YARDSTICK_OUR_START].total() / 100
+    lines = [["what the tasks do", *found], ["---"] * (len(found) + 1)]
+    for kind in [*flame.KINDS.values(), flame.REST]:
+        lines.append([kind, *(f"{flame.kinds(stacks)[kind] / one:.0f}" for stacks in found.values())])
+    lines.append(["all", *(f"{stacks.total() / one:.0f}" for stacks in found.values())])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
