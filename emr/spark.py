@@ -2,7 +2,6 @@
 
 import shlex
 
-from emr.java import COMPILER
 from emr.plan import Plan
 from jobs import LIBRARIES
 
@@ -18,9 +17,6 @@ EVERYWHERE = {
     "spark.executor.failuresValidityInterval": "1h",
     "spark.eventLog.rolling.enabled": "true",
     "spark.eventLog.rolling.maxFileSize": "64m",
-    # EMR's own options are in defaultJavaOptions, which Spark puts before these.
-    "spark.driver.extraJavaOptions": " ".join(COMPILER),
-    "spark.executor.extraJavaOptions": " ".join(COMPILER),
 }
 ATTEMPTS = "5"  # of the driver, in an hour
 PLATFORM = {

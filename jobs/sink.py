@@ -31,10 +31,12 @@ ROWS_THAT_FILL_A_DICTIONARY = 100_000
 
 
 class Weight(NamedTuple):
-    """What a row weighs in a file, and the largest partition value's share of a batch; a guess until one could tell."""
+    """What a row weighs in a file, how many partition values a batch has, and the largest one's share of its bytes; a
+    guess until one could tell."""
 
     row_bytes: float = 100.0
-    share: float = 1.0
+    values: int = 1
+    largest: float = 1.0
 
 
 class Stopped(Exception):
@@ -160,13 +162,13 @@ class Sink:
     def _tasks(self, frame: DataFrame, size: int, weight: Weight) -> int:
         """So many that files come near their target size, or keep the cores busy without being small.
 
-        Each task writes a file of each partition value. The largest value counts, as large as in the last batch: where
-        an hour ends, a batch has a few rows of the next.
+        Each task writes a file of each partition value, of which there are taken to be as many as in the last batch.
+        For the cores the largest one counts: where an hour ends, a batch has a few rows of the next.
         """
-        targets = size * weight.row_bytes * weight.share / self.settings.target_file_size
+        targets = size * weight.row_bytes / self.settings.target_file_size
         cores = frame.sparkSession.sparkContext.defaultParallelism
-        by_cores = min(math.ceil(size / ROWS_WORTH_A_TASK), cores, int(targets / SMALLEST_SHARE))
-        return max(math.ceil(targets), by_cores, 1)
+        by_cores = min(math.ceil(size / ROWS_WORTH_A_TASK), cores, int(targets * weight.largest / SMALLEST_SHARE))
+        return max(math.ceil(targets / weight.values), by_cores, 1)
 
     def _weigh(self) -> None:
         """The last batch, if it can tell."""
@@ -176,9 +178,10 @@ class Sink:
                 if rows >= ROWS_THAT_TELL:
                     values: Counter[str] = Counter()
                     for file in files:
-                        values[file.final.rpartition("/")[0]] += file.rows
-                    largest = max(values.values())
-                    self.weights[root] = Weight(sum(file.bytes for file in files) / rows, largest / rows)
+                        values[file.final.rpartition("/")[0]] += file.bytes
+                    self.weights[root] = Weight(
+                        values.total() / rows, len(values), max(values.values()) / values.total()
+                    )
 
     def _write(self, rows: DataFrame, folder: str, partition_by: str, weight: Weight) -> None:
         """A task's file of one partition value is cut where it comes to the target size."""

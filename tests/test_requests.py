@@ -9,9 +9,8 @@ import shlex
 import pytest
 from botocore.validate import ParamValidator
 
-from emr import local, model, rules, sizes
+from emr import model, rules, sizes
 from emr.__main__ import main
-from emr.java import COMPILER
 from emr.targets import TARGETS
 from tests.kit.examples import DRAIN, EXAMPLES, FOLDER, JOB, rendered
 
@@ -266,17 +265,6 @@ def test_a_setting_that_needs_quotes_is_not_on_the_command_line(name):
     assert words == driver["sparkSubmitParameters"].split() and set(words[::2]) == {"--conf"}
     properties = request["configurationOverrides"]["applicationConfiguration"][0]["properties"]
     assert properties["spark.driver.extraJavaOptions"] == "-Da=b -Dc=$d" and "spark.archives" in properties
-
-
-@pytest.mark.parametrize("name", ["ec2-step", "eks", "serverless"])
-def test_the_compiler_starts_as_late_on_emr_as_on_a_laptop(name):
-    request, late = example(name), " ".join(COMPILER)
-    for setting in ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions"):
-        if name == "ec2-step":
-            found = settings_of(request["Steps"][0]["HadoopJarStep"]["Args"])
-        else:
-            found = request["configurationOverrides"]["applicationConfiguration"][0]["properties"]
-        assert found[setting] == late and set(COMPILER) < set(local.JVM)
 
 
 def settings_of(words: list[str]) -> dict[str, str]:

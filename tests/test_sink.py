@@ -34,12 +34,10 @@ def weighed(rows: int, bytes: int, values: int = 1, rejected: tuple[File, ...] =
     return SimpleNamespace(table_files=table_files, quarantine_files=rejected)
 
 
-BEGUN_HOUR = SimpleNamespace(
-    table_files=[
-        File(staged="", final=f"hr={n}/0", bytes=44 * rows, rows=rows) for n, rows in enumerate((2000, 3000, 10))
-    ],
-    quarantine_files=(),
-)
+def uneven(*rows: int):
+    """A batch with a file of each partition value."""
+    table_files = [File(staged="", final=f"hr={n}/0", bytes=44 * each, rows=each) for n, each in enumerate(rows)]
+    return SimpleNamespace(table_files=table_files, quarantine_files=())
 
 
 def one_file(rows: int) -> File:
@@ -58,7 +56,8 @@ def one_file(rows: int) -> File:
         (100_000, weighed(1000, 10 * MIB, values=4), 2),  # each task writes a file of each value
         (4_000_000, weighed(1000, 30_000, values=10), 2),
         (4_000_000, weighed(1000, 30_000, values=20), 1),  # a second core would make 40 files of 3 MB
-        (500_000, BEGUN_HOUR, 2),  # what else the last batch had a little of makes no file small
+        (500_000, uneven(2000, 3000, 10), 2),  # an hour that has just begun makes no file of the others small
+        (100_000_000, uneven(2000, *[5] * 400), 2),  # nor keeps a core idle, and 33 tasks would make 13,000 files
         (10, weighed(0, 0), 1),
     ],
 )
@@ -78,7 +77,7 @@ def test_the_quarantines_files_are_sized_by_their_own_weight(spark, monkeypatch)
     rejected = (File(staged="", final="dt=1/0", bytes=1000 * MIB, rows=1000),)
     rows = spark.createDataFrame([], RAW_RECORD).transform(dated)
     sink(last=weighed(1000, 30_000, rejected=rejected))._stage(rows, 1, "staging")
-    assert written == [("staging/table", (30, 1)), ("staging/quarantine", (MIB, 1))]
+    assert written == [("staging/table", (30, 1, 1)), ("staging/quarantine", (MIB, 1, 1))]
 
 
 def test_what_a_replay_brings_again_is_cut_off(spark):

@@ -1,4 +1,7 @@
-"""Where the time of the tasks goes: drains under the JVM's flight recorder, ours as a flame graph too."""
+"""Where the time of the tasks goes: drains under the JVM's flight recorder, ours as a flame graph too.
+
+The samples are of Java code: compression and sockets aren't in them.
+"""
 
 import argparse
 import subprocess
@@ -57,9 +60,10 @@ def sampled(start: Callable[..., Start], work: Work, folder: Path, jfr: Path) ->
 
 def table(found: dict[str, Counter[flame.Stack]]) -> str:
     """In percent of all that the sink's tasks do."""
+    counted = [flame.kinds(stacks) for stacks in found.values()]
     one = found[YARDSTICK_OUR_START].total() / 100
     lines = [["what the tasks do", *found], ["---"] * (len(found) + 1)]
     for kind in [*flame.KINDS.values(), flame.REST]:
-        lines.append([kind, *(f"{flame.kinds(stacks)[kind] / one:.0f}" for stacks in found.values())])
-    lines.append(["all", *(f"{stacks.total() / one:.0f}" for stacks in found.values())])
+        lines.append([kind, *(f"{kinds[kind] / one:.0f}" for kinds in counted)])
+    lines.append(["all", *(f"{kinds.total() / one:.0f}" for kinds in counted)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
