@@ -1,4 +1,7 @@
-"""What is asked of a batch's rows as they pass, which of them are meant, and how and where they are staged."""
+"""What is asked of a batch's rows as they pass, which of them are meant, and how and where they are staged.
+
+What every batch needs is SQL text: each Python call that makes a Column is a round trip to the JVM.
+"""
 
 import threading
 
@@ -8,6 +11,7 @@ from pyspark.sql import types as T
 
 from jobs.offsets import Positions
 from transforms.envelope import FIELDS, PROVENANCE, RAW, REJECT, utc_day
+from transforms.schema import quoted
 
 PATIENCE_S = 300
 ASIDE = ",rejected"  # the folder of rejected records in staging; no partition value is empty or has a comma
@@ -20,7 +24,7 @@ WHOLE = {"mode": "FAILFAST", "maxStringLen": str(2**31 - 1), "columnNameOfCorrup
 def watched(rows: DataFrame) -> tuple[DataFrame, Observation]:
     """The rows, counted as they pass."""
     seen = Observation()
-    return rows.observe(seen, F.count(F.lit(1)).alias("in"), F.count(REJECT).alias("rejected")), seen
+    return rows.observe(seen, F.expr("count(1) AS in"), F.expr(f"count({REJECT}) AS rejected")), seen
 
 
 def observed(seen: Observation) -> dict:
@@ -43,13 +47,13 @@ def observed(seen: Observation) -> dict:
     return told[0]
 
 
-def packed() -> Column:
+def packed() -> str:
     """`_topic`, and of a rejected record all that the quarantine needs and the table has no column for, as JSON.
 
     So both are written in one pass over Kafka; a column of its own would be in the table's files for ever.
     """
-    parts = F.to_json(F.struct("_topic", *RAW, REJECT))
-    return F.when(F.col(REJECT).isNull(), F.col("_topic")).otherwise(parts).alias("_topic")
+    parts = ", ".join(("_topic", *RAW, REJECT))
+    return f"CASE WHEN {REJECT} IS NULL THEN _topic ELSE to_json(struct({parts})) END AS _topic"
 
 
 def unpacked(rows: DataFrame, transform: str) -> DataFrame:
@@ -65,14 +69,14 @@ def unpacked(rows: DataFrame, transform: str) -> DataFrame:
     )
 
 
-def folded(partition_by: tuple[str, ...]) -> Column:
+def folded(partition_by: tuple[str, ...]) -> str:
     """One column in the place of several, so that staging's folders are one level deep: each costs S3 six requests.
 
     A rejected record's value is `ASIDE`. Neither the columns' names nor other values have a comma; `settings` and
     `contract` refuse those.
     """
-    values = F.concat_ws(",", *(F.col(column).cast("string") for column in partition_by))
-    return F.when(F.col(REJECT).isNull(), values).otherwise(ASIDE).alias(",".join(partition_by))
+    values = f"concat_ws(',', {', '.join(f'cast({quoted(column)} AS STRING)' for column in partition_by)})"
+    return f"CASE WHEN {REJECT} IS NULL THEN {values} ELSE '{ASIDE}' END AS {quoted(','.join(partition_by))}"
 
 
 def unfolded(folder: str) -> str:

@@ -154,7 +154,7 @@ class Sink:
     def _to_stage(self, rows: DataFrame) -> DataFrame:
         not_data = {*PROVENANCE, *RAW, REJECT, EVENT_TIME, *self.settings.partition_by}
         own = [quoted(column) for column in rows.columns if column not in not_data]
-        return rows.select(*own, packed(), *PROVENANCE[1:], folded(self.settings.partition_by))
+        return rows.selectExpr(*own, packed(), *PROVENANCE[1:], folded(self.settings.partition_by))
 
     def _aside(self, spark: SparkSession, folder: str) -> DataFrame:
         return spark.read.schema(SET_ASIDE).parquet(f"{hadoop.uri(self.settings.state)}/{folder}")

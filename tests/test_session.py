@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from emr.java import java_home
-from jobs.session import SETTINGS, endpoint
+from jobs.session import LOOKED_UP, SETTINGS, endpoint, look_up
 from tests.kit.job import Job
 
 SCRIPT = """
@@ -71,3 +72,9 @@ def test_s3a_is_set_by_the_environment_that_sets_boto3():
         "spark.hadoop.fs.s3a.path.style.access": "true",
         "spark.hadoop.fs.s3a.endpoint.region": "x",
     }
+
+
+def test_the_jvm_is_asked_once_for_what_every_batch_needs(spark, monkeypatch):
+    look_up(spark._jvm)
+    monkeypatch.setattr(spark._jvm._gateway_client, "send_command", None)
+    assert all(attrgetter(name)(spark._jvm) for name in LOOKED_UP)

@@ -182,7 +182,7 @@ def test_staged_folders_become_those_that_spark_would_make(spark, tmp_path):
     for by in (("dt",), ("n",), ("day", "n"), ("s", "dt", "day", "n")):
         name = "-".join(by)
         own = [column for column in rows.columns if column not in by]
-        judged = rows.withColumn("_reject", F.lit(None)).select(*own, folded(by))
+        judged = rows.withColumn("_reject", F.lit(None)).selectExpr(*own, folded(by))
         writes._write(judged, f"{name}/staged", ",".join(by), Weight())
         rows.write.partitionBy(*by).parquet(f"{tmp_path}/{name}/expected")
         expected = contents(tmp_path / name / "expected")

@@ -3,9 +3,11 @@
 import json
 import shlex
 
+import pytest
+
 from jobs.arguments import parse
 from jobs.connection import connected
-from jobs.source import options
+from jobs.source import gathered, options
 
 BASE = "--bootstrap-servers b:9092 --transform transforms.raw:raw --table /tmp/table"
 
@@ -35,6 +37,21 @@ def test_limits_become_the_readers_own():
 
 
 def test_an_option_of_the_user_wins_over_the_tuning():
-    assert told("--topics t")["kafka.fetch.max.wait.ms"] == "20"
+    assert told("--topics t")["kafka.fetch.max.wait.ms"] == "5"
     made = told("--topics t --kafka-option fetch.max.wait.ms=500 --kafka-option minPartitions=8")
     assert (made["kafka.fetch.max.wait.ms"], made["minPartitions"]) == ("500", "8")
+
+
+@pytest.mark.parametrize(
+    ("conf", "parts"),
+    [
+        ({}, 2),
+        ({"spark.executor.instances": "2", "spark.executor.cores": "4"}, 8),
+        ({"spark.executor.instances": "3"}, 3),
+        ({"spark.dynamicAllocation.enabled": "true", "spark.executor.instances": "1"}, 64),
+    ],
+)
+def test_what_the_transform_sees_has_no_more_parts_than_there_are_cores(spark, monkeypatch, conf, parts):
+    monkeypatch.setattr(spark.sparkContext, "getConf", lambda: conf)
+    records = gathered(spark.range(0, 64, 1, 64))
+    assert records.rdd.getNumPartitions() == parts and records.count() == 64
