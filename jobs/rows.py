@@ -24,7 +24,7 @@ WHOLE = {"mode": "FAILFAST", "maxStringLen": str(2**31 - 1), "columnNameOfCorrup
 def watched(rows: DataFrame) -> tuple[DataFrame, Observation]:
     """The rows, counted as they pass."""
     seen = Observation()
-    return rows.observe(seen, F.expr("count(1) AS in"), F.expr(f"count({REJECT}) AS rejected")), seen
+    return rows.observe(seen, F.expr("count(1) AS `in`"), F.expr(f"count({REJECT}) AS rejected")), seen
 
 
 def observed(seen: Observation) -> dict:

@@ -77,8 +77,8 @@ NOISY_LOGGERS = [
     "org.apache.parquet.hadoop.MemoryManager",  # many partition values share the writers' memory
 ]
 
-# What each batch asks the JVM for, here and inside PySpark. By itself py4j asks again every time, step by step, and the
-# JVM looks for a package as for a class, in every jar: a sixth of the CPU time of batches of a thousand records.
+# What batches ask the JVM for, here and inside PySpark. By itself py4j asks again every time, step by step, and the JVM
+# looks for a package as for a class, in every jar: a sixth of the CPU time of batches of a thousand records.
 LOOKED_UP = [
     "functions",
     "PythonUtils",
@@ -86,10 +86,13 @@ LOOKED_UP = [
     "java.util.HashMap",
     "org.apache.commons.io.IOUtils",
     "org.apache.hadoop.fs.Path",
+    "org.apache.kafka.clients.admin.AlterConsumerGroupOffsetsOptions",
     "org.apache.kafka.clients.consumer.OffsetAndMetadata",
     "org.apache.kafka.common.TopicPartition",
     "org.apache.parquet.hadoop.ParquetFileReader",
     "org.apache.parquet.hadoop.util.HadoopInputFile",
+    "org.apache.spark.sql.Observation",
+    "org.apache.spark.util.Utils",
     "py4j.reflection.TypeUtil",  # whenever PySpark makes a Java exception its own, as at the end of each Java map
 ]
 
@@ -126,7 +129,7 @@ def session(name: str) -> SparkSession:
 
 
 def look_up(jvm) -> None:
-    """Keeps each name as an attribute: py4j asks only for what is none."""
+    """Keeps each name as an attribute: of such a one py4j doesn't ask the JVM."""
     for name in LOOKED_UP:
         found = jvm
         for step in name.split("."):

@@ -12,7 +12,7 @@ from jobs.settings import Refused, Settings
 
 # Each poll of Spark's reader seeks to both ends of the partition, so it takes all that a fetch brought. Behind it the
 # consumer asks for more at once; where there is none yet, whatever it asks next waits fetch.max.wait.ms, in every
-# partition: with 64 of them and 200 records a second half were in the table after 5.3 s, with 20 ms after 6.8 s.
+# partition: with 64 of them and 200 records a second, half the records took 5.3 s into the table, and 6.8 s with 20 ms.
 # What was fetched and not used stays in memory for minutes, for each partition, so Kafka's own limit of 1 MiB is left:
 # with 10 MiB no batch took less time.
 FETCH = {
@@ -20,38 +20,42 @@ FETCH = {
     "kafka.receive.buffer.bytes": str(2 * 2**20),
     "kafka.fetch.max.wait.ms": "5",
 }
+SPLITTING = {"minPartitions", "maxRecordsPerPartition"}  # the user's word on the parts of a batch
 
 
-def gathered(records: DataFrame) -> DataFrame:
-    """In no more parts than the job has cores, which a transform must follow: for every part of a batch Spark makes the
-    code of each expression anew. With eight partitions and a thousand records that was half of a task's time.
+def gathered(records: DataFrame, settings: Settings) -> DataFrame:
+    """No more parts than the job has cores. It belongs below the transform: Spark makes the code of its expressions
+    anew for every part. With eight parts and a thousand records that was half of a task's time.
 
-    Left as they are where executors come and go: how many cores there will be nobody knows.
+    Left as they are where the flags say how many, or nobody knows the cores: executors come and go, or come later.
     """
     context = records.sparkSession.sparkContext
     conf = context.getConf()
-    if conf.get("spark.dynamicAllocation.enabled", "false") == "true":
-        return records
-    asked = int(conf.get("spark.executor.instances", "0")) * int(conf.get("spark.executor.cores", "1"))
-    return records.coalesce(max(context.defaultParallelism, asked))  # not all executors need be there yet
+    cores = context.defaultParallelism
+    if not context.master.startswith("local"):
+        executors = conf.get("spark.executor.instances", "0")
+        dynamic = conf.get("spark.dynamicAllocation.enabled", "false").lower() == "true"
+        cores = 0 if dynamic else int(executors) * int(conf.get("spark.executor.cores", "1"))
+    return records if not cores or SPLITTING & dict(settings.kafka_options).keys() else records.coalesce(cores)
 
 
 def stream(spark: SparkSession, settings: Settings, connection: Mapping[str, str], positions: Positions) -> DataFrame:
     """The topics as a stream of Kafka's columns; a query without a checkpoint starts at `positions`."""
-    return gathered(spark.readStream.format("kafka").options(**options(settings, connection, positions)).load())
+    records = spark.readStream.format("kafka").options(**options(settings, connection, positions)).load()
+    return gathered(records, settings)
 
 
 def part(spark: SparkSession, settings: Settings, connection: Mapping[str, str], ranges: Ranges) -> DataFrame:
     """The records of `ranges`, once, with Kafka's columns."""
     start, end = offsets.edges(ranges)
     assigned = {topic: [*partitions] for topic, partitions in ranges.items()}
-    batch = spark.read.format("kafka").options(
+    records = spark.read.format("kafka").options(
         **reader(settings, connection),
         assign=json.dumps(assigned),
         startingOffsets=json.dumps(start),
         endingOffsets=json.dumps(end),
-    )  # fmt: skip
-    return gathered(batch.load())
+    ).load()  # fmt: skip
+    return gathered(records, settings)
 
 
 def options(settings: Settings, connection: Mapping[str, str], positions: Positions) -> dict[str, str]:

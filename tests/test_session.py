@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from operator import attrgetter
 from pathlib import Path
 
 import pytest
+from py4j.protocol import SUCCESS_PACKAGE
 
 from emr.java import java_home
-from jobs.session import LOOKED_UP, SETTINGS, endpoint, look_up
+from jobs import hadoop
+from jobs.rows import folded, observed, watched
+from jobs.session import SETTINGS, endpoint, look_up
 from tests.kit.job import Job
 
 SCRIPT = """
@@ -35,30 +37,32 @@ def test_what_spark_submit_is_told_wins(folder):
 
 PLAN = """
 import json, sys
+from jobs import source
+from jobs.arguments import parse
 from jobs.session import session
-options = json.loads(sys.argv[1])
-frame = session("test").readStream.format("kafka").options(subscribe="t", **options).load()
+flags = "--bootstrap-servers host:1 --topics t --transform transforms.raw:raw --table /tmp/table"
+frame = source.stream(session("test"), parse(flags.split()), json.loads(sys.argv[1]), {"t": {0: 0}})
 print(frame.select("value")._jdf.queryExecution().toString())
 """
 SECRET = {
-    "kafka.sasl.jaas.config": 'Module required x="canary, a -> b), None;";',
-    "kafka.ssl.keystore.key": "-----BEGIN canary-----\ncanary\n-----END canary-----",
-    "kafka.ssl.keystore.certificate.chain": "canary",
-    "kafka.ssl.truststore.certificates": "canary\ncanary, canary",
-    "kafka.ssl.key.password": "canary",
-    "kafka.sasl.oauthbearer.client.id": "canary",
+    "sasl.jaas.config": 'Module required x="canary, a -> b), None;";',
+    "ssl.keystore.key": "-----BEGIN canary-----\ncanary\n-----END canary-----",
+    "ssl.keystore.certificate.chain": "canary",
+    "ssl.truststore.certificates": "canary\ncanary, canary",
+    "ssl.key.password": "canary",
+    "sasl.oauthbearer.client.id": "canary",
 }
 
 
 @pytest.mark.parametrize("told", [{}, {"spark.redaction.regex": "mine", "spark.sql.redaction.string.regex": "mine"}])
-def test_a_plan_shows_no_secret(told, folder):
+def test_the_streams_plan_gathers_its_records_and_shows_no_secret(told, folder):
     (folder / "plan.py").write_text(PLAN)
-    options = {"kafka.bootstrap.servers": "host:1", **SECRET, "kafka.client.rack": "shown"}
+    connection = {"bootstrap.servers": "host:1", **SECRET, "client.rack": "shown"}
     conf = [word for name, value in told.items() for word in ("--conf", f"{name}={value}")]
     job = Job(folder)
-    assert job.run(json.dumps(options), script=(*conf, str(folder / "plan.py"))) == 0, job.said()
+    assert job.run(json.dumps(connection), script=(*conf, str(folder / "plan.py"))) == 0, job.said()
     said = job.said()[job.said().index("== Parsed Logical Plan ==") :]
-    assert "shown" in said and "StreamingRelation DataSource" in said
+    assert all(shown in said for shown in ("shown", "StreamingRelation DataSource", "Repartition"))
     assert "canary" not in said
 
 
@@ -74,7 +78,14 @@ def test_s3a_is_set_by_the_environment_that_sets_boto3():
     }
 
 
-def test_the_jvm_is_asked_once_for_what_every_batch_needs(spark, monkeypatch):
+def test_a_batch_has_the_jvm_look_for_no_package(spark, folder, monkeypatch):
     look_up(spark._jvm)
-    monkeypatch.setattr(spark._jvm._gateway_client, "send_command", None)
-    assert all(attrgetter(name)(spark._jvm) for name in LOOKED_UP)
+    answers, send = [], spark._jvm._gateway_client.send_command
+    monkeypatch.setattr(
+        spark._jvm._gateway_client, "send_command", lambda *told: (answers.append(send(*told)), answers[-1])[1]
+    )
+    rows, seen = watched(spark.range(3).selectExpr("id", "'2026-11-01' AS dt", "cast(NULL AS STRING) AS _reject"))
+    rows.selectExpr("id", folded(("dt",))).coalesce(1).write.parquet(str(folder / "written"))
+    (file,) = (folder / "written").glob("*.parquet")
+    assert (observed(seen)["in"], hadoop.rows(spark, f"file://{file}")) == (3, 3)
+    assert len(answers) > 10 and SUCCESS_PACKAGE not in answers

@@ -43,15 +43,18 @@ def test_an_option_of_the_user_wins_over_the_tuning():
 
 
 @pytest.mark.parametrize(
-    ("conf", "parts"),
+    ("master", "conf", "flags", "parts"),
     [
-        ({}, 2),
-        ({"spark.executor.instances": "2", "spark.executor.cores": "4"}, 8),
-        ({"spark.executor.instances": "3"}, 3),
-        ({"spark.dynamicAllocation.enabled": "true", "spark.executor.instances": "1"}, 64),
+        ("local[2]", {}, "", 2),
+        ("local[2]", {}, "--kafka-option minPartitions=64", 64),
+        ("yarn", {"spark.executor.instances": "2", "spark.executor.cores": "4"}, "", 8),
+        ("yarn", {"spark.executor.instances": "3"}, "", 3),
+        ("yarn", {"spark.executor.instances": "1", "spark.dynamicAllocation.enabled": "True"}, "", 64),
+        ("spark://m:7077", {"spark.executor.cores": "4"}, "", 64),
     ],
 )
-def test_what_the_transform_sees_has_no_more_parts_than_there_are_cores(spark, monkeypatch, conf, parts):
+def test_gathered_records_have_no_more_parts_than_the_job_has_cores(spark, monkeypatch, master, conf, flags, parts):
+    monkeypatch.setattr(spark.sparkContext, "master", master)
     monkeypatch.setattr(spark.sparkContext, "getConf", lambda: conf)
-    records = gathered(spark.range(0, 64, 1, 64))
-    assert records.rdd.getNumPartitions() == parts and records.count() == 64
+    settings = parse(shlex.split(f"{BASE} --topics t {flags}"))
+    assert gathered(spark.range(0, 64, 1, 64), settings).rdd.getNumPartitions() == parts

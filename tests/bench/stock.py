@@ -32,7 +32,8 @@ def main() -> None:
         "startingOffsets": "earliest",
         **({"maxOffsetsPerTrigger": asked.max_records} if asked.max_records else {}),
     }
-    look_up(spark._jvm)  # what tells of the batches is the bench's own, and shall cost the sink little
+    if asked.kind == "sink":
+        look_up(spark._jvm)  # what tells of its batches is the bench's own, and shall cost it little
     spark.streams.addListener(Told())
     rows = typed(spark.readStream.format("kafka").options(**reader).load())
     trigger = {"availableNow": True} if asked.trigger is None else {"processingTime": f"{asked.trigger} milliseconds"}
