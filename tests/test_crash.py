@@ -9,7 +9,7 @@ from tests.kit.pipeline import Pipeline
 
 TAKING_OVER = "half published by the next start"
 EVERY = (*POINTS[: POINTS.index("half published")], TAKING_OVER, *POINTS[POINTS.index("half published") :])
-SAMPLE = ("while staging", "record response lost", TAKING_OVER, "half published", POINTS[-1])
+SAMPLE = ("record response lost", TAKING_OVER, "half published")
 COMMITTED = POINTS[POINTS.index("record response lost") :]
 BATCH = 300
 

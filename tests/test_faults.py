@@ -65,6 +65,7 @@ def test_what_breaks_is_sent_again_and_counted(folder, s3, faulty, monkeypatch):
     assert store.sent_again() == 0
 
 
+@pytest.mark.soak
 def test_what_gets_lost_late_or_cut_is_asked_for_again(folder, broker, faulty):
     pipeline = Pipeline(folder, broker, faulty)
     pipeline.send(900)
@@ -107,6 +108,7 @@ def refused(pipeline: Pipeline, faulty: Faulty, fault: str, said: str, script: t
     pipeline.assert_exact()
 
 
+@pytest.mark.soak
 def test_connections_to_brokers_that_break_or_fall_silent_cost_nothing(folder, tmp_path_factory):
     with WiredBroker(tmp_path_factory.mktemp("wired")) as broker:
         pipeline = Pipeline(folder, broker)

@@ -184,6 +184,7 @@ def test_a_broker_that_refuses_is_understood(way, said, secured):
     assert secured[way].startswith(said) and "\n" not in secured[way]
 
 
+@pytest.mark.soak
 @pytest.mark.newest
 def test_the_job_reads_by_every_way_and_says_what_a_principal_lacks(folder, ways):
     """One table, a record more by each way; then the executors are refused what the driver may do."""
