@@ -14,6 +14,7 @@ from tests.test_ingest import NEEDS_A_PERSON
 CLUSTER = arns.cluster("arn:aws:kafka:us-east-1:111122223333:cluster/logs/de8982fa-8222-4e87-8b20-9bf3cdfa1521-2")
 
 
+@pytest.mark.soak
 @pytest.mark.newest
 def test_the_job_does_all_it_does_with_the_printed_rights(folder, broker):
     """A new table, its checkpoint in a place that isn't there yet; a damaged ledger; then on from the rebuilt one."""
