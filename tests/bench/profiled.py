@@ -22,6 +22,8 @@ PARTITIONS = 8
 # Between safepoints too: else it would be told only where the compiler left one.
 EXACT = "-XX:+UnlockDiagnosticVMOptions -XX:+DebugNonSafepoints"
 WHOLE = "-XX:FlightRecorderOptions=stackdepth=256"  # by default the outermost frames of a deep stack are cut off
+# The recorder asks for each archived class's file, and Java 17 dies where that is in a jar's versions/ (log4j's on 3.5).
+PLAIN = "-Xshare:off"
 PROFILED: dict[str, Callable[..., Start]] = {OURS: ours, YARDSTICK_OUR_START: stock_our_start}
 
 
@@ -52,7 +54,7 @@ def main(argv: list[str]) -> int:
 def sampled(start: Callable[..., Start], work: Work, folder: Path, jfr: Path) -> Counter[flame.Stack]:
     """The stacks of a drain's tasks."""
     recording = folder / "drain.jfr"
-    record = f"-XX:StartFlightRecording=filename={recording},settings=profile {EXACT} {WHOLE}"
+    record = f"-XX:StartFlightRecording=filename={recording},settings=profile {EXACT} {WHOLE} {PLAIN}"
     measured(start(work, java=record), folder / "job.log")
     command = [str(jfr), "print", "--events", "jdk.ExecutionSample", "--stack-depth", "256", str(recording)]
     return flame.stacks(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
