@@ -15,7 +15,8 @@ LINE = ".".join(version("pyspark").split(".")[:2])
 # jars) starts without it and doesn't say so.
 ARCHIVE = Path(sys.prefix) / "fast-start.jsa"
 JVM = [
-    "-XX:+UseSerialGC",  # on two cores the other collectors' threads would take theirs from Spark
+    # On two cores the threads of Java's own choice would take theirs from Spark; with more cores it wasn't measured.
+    *(["-XX:+UseSerialGC"] if (os.cpu_count() or 1) <= 2 else []),
     # The optimising compiler starts ten times later: by default it spends a third of a small drain on code that plans
     # the first batch and is never used again. What each record goes through gets there within seconds all the same.
     "-XX:Tier4InvocationThreshold=50000",

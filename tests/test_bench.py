@@ -1,21 +1,35 @@
 """What the bench makes of its measurements."""
 
+import json
+import sys
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from jobs.sink import Report
-from tests.bench import age, flame, latency, prices, profiled, started, traffic
-from tests.bench.contenders import OURS, YARDSTICK_OUR_START, chosen
-from tests.bench.drain import Run, miscounted, result, verdict
+from tests.bench import age, flame, latency, measured, prices, profiled, started, traffic
+from tests.bench.contenders import OURS, YARDSTICK_OUR_START, Start, chosen
+from tests.bench.drain import Run, Sent, miscounted, result, verdict
 from tests.bench.measured import Measured
 from tests.bench.steps import Steps
+from tests.kit.events import Event, access_log_events
 
 
 def run(wall: float, cpu: float, *batches: tuple[float, int]) -> Measured:
     said = [(0.5, {"event": "started"}), *((at, {"batch": n, "rows_in": rows}) for n, (at, rows) in enumerate(batches))]
     return Measured(wall, cpu, 2**30, said)
+
+
+def test_cpu_is_that_of_the_whole_process_tree(monkeypatch, tmp_path):
+    monkeypatch.setattr(measured, "sample", lambda *_: None)  # of memory, with a package that only the bench installs
+    burner = tmp_path / "burner.py"
+    burner.write_text("import time\nwhile time.process_time() < 0.5: pass\nprint('{\"batch\": 0}')")
+    start = Start(["sh", "-c", f"sh -c '{sys.executable} {burner} && true' && true"], {})
+    found = measured.measured(start, tmp_path / "log")
+    assert found.cpu > 0.4 and [line for _, line in found.batches] == [{"batch": 0}]
 
 
 def three_runs(wrong: str = "") -> list[Run]:
@@ -41,22 +55,47 @@ def test_one_wrong_round_makes_a_contender_wrong(capsys):
     assert capsys.readouterr().out == "WRONG: b: 2 rows\n"
 
 
+(BROKEN,), GOOD = [*access_log_events(1, 1, broken=1)], [*access_log_events(3, 1, broken=0)]
+
+
+def sent(events: Iterable[Event]) -> Sent:
+    found = Sent()
+    for event in events:
+        assert found.noted(event) is event
+    return found
+
+
+def tabled(folder: Path, offsets: list[int], quarantined: list[int], column: str = "*") -> Path:
+    """The good events with these numbers in a table, and others in its quarantine."""
+    rows = [{**json.loads(GOOD[n].value), "_topic": "t", "_partition": 0, "_offset": n} for n in offsets]
+    for root, content in {"table": rows, "table_quarantine": [{**rows[0], "_offset": n} for n in quarantined]}.items():
+        if content:
+            (folder / root).mkdir()
+            (folder / "rows.json").write_text(json.dumps(content))
+            written(folder / root / "1.parquet", f"SELECT {column} FROM '{folder}/rows.json'")
+    return folder / "table"
+
+
 @pytest.mark.parametrize(
-    "offsets, wrong", [([0, 1, 2], ""), ([0, 1], "2 rows"), ([0, 1, 1], "2 different"), ([0, 1, 2, 3], "4 rows")]
-)
-def test_rows_that_are_lost_or_there_twice_are_told(tmp_path, offsets, wrong):
-    (tmp_path / "table").mkdir()
-    written(tmp_path / "table" / "1.parquet", f"SELECT 't' AS _topic, 0 AS _partition, unnest({offsets}) AS _offset")
-    said = miscounted(tmp_path / "table", 3)
+    "offsets, quarantined, column, wrong",
+    [
+        ([0, 1, 2], [3], "*", ""),
+        ([0, 1], [3], "*", "2 good rows of 3"),
+        ([0, 1, 1], [3], "*", "3 different records of 4"),
+        ([0, 1, 2], [], "*", "3 rows of 4"),
+        ([0, 1], [2, 3], "*", "2 good rows of 3"),
+        ([0, 1, 2], [3], "* REPLACE (NULL AS ts)", "0 times of 3"),
+        ([0, 1, 2], [3], "* REPLACE ('x' AS event_id)", "1 different ids of 3"),
+        ([0, 1, 2], [3], "* REPLACE (bytes + 1 AS bytes)", "bytes in all"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_table_is_told(tmp_path, offsets, quarantined, column, wrong):
+    said = miscounted(tabled(tmp_path, offsets, quarantined, column), sent([*GOOD, BROKEN]))
     assert wrong in said and bool(said) == bool(wrong)
 
 
-def test_rows_of_the_quarantine_count_and_an_empty_table_is_wrong(tmp_path):
-    assert "no file" in miscounted(tmp_path / "table", 3)
-    for root, offset in {"table": 0, "table_quarantine": 1}.items():
-        (tmp_path / root).mkdir()
-        written(tmp_path / root / "1.parquet", f"SELECT 't' AS _topic, 0 AS _partition, {offset} AS _offset")
-    assert miscounted(tmp_path / "table", 2) == ""
+def test_an_empty_table_is_wrong(tmp_path):
+    assert miscounted(tmp_path / "table", sent(GOOD)) == "3 good records sent, no file"
 
 
 def written(file, rows: str) -> None:
@@ -99,9 +138,14 @@ def test_a_month_of_requests_has_its_price():
     assert prices.monthly(OURS, requests, 60) == pytest.approx(0.000054 * 43_200 + looks * 2_592_000 * 0.0000004)
 
 
-def test_a_mean_is_of_the_batches_behind_the_tenth():
-    counted = [Counter(PUT=100 if number <= 10 else number) for number in range(2, 31)]
-    assert prices.mean(Steps([], counted, 0)) == {"PUT": sum(range(11, 31)) / 20}
+def test_a_mean_is_of_the_batches_from_first_to_last():
+    steps = Steps([], [Counter(PUT=number, LIST=1) for number in range(2, 31)], 0)
+    assert steps.mean(11, 30) == {"PUT": sum(range(11, 31)) / 20, "LIST": 1}
+
+
+def test_requests_are_shown_by_what_they_cost():
+    shown = prices.table({OURS: {"PUT": 6, "POST": 1, "LIST": 2, "GET": 3, "HEAD": 4, "DELETE": 5}}).splitlines()[2]
+    assert shown.startswith("| Floodmark | 7.0 | 2.0 | 7.0 | 5.0 | 12.70 |")
 
 
 @pytest.mark.parametrize(
@@ -115,11 +159,16 @@ def test_batches_lie_around_each_point(point, batches, expected):
     assert age.window(point, batches) == expected
 
 
-def test_the_cost_of_old_batches_is_a_median_with_the_longest_beside_it():
-    steps = Steps([float(number) for number in range(2, 21)], [], 77)
-    lines = age.table({"a": steps}, 20).splitlines()
+def test_the_cost_of_old_batches_is_a_median_with_the_mean_beside_it():
+    steps = Steps([float(number) for number in range(2, 20)] + [200.0], [], 77)
     assert age.points(20) == [10, 20] and age.points(2000) == [10, 100, 1000, 2000]
-    assert lines[2:] == ["| a | 10 | 10 | 14 |  |", "| a | 20 | 11 | 20 | 77 |"]
+    assert age.table({"a": steps}, 20).splitlines()[2:] == ["| a | 10 (10) | 11 (20) | 77 |"]
+
+
+def test_requests_of_old_batches_are_shown_in_place_of_times():
+    steps = Steps([1.0] * 19, [Counter(PUT=number) for number in range(2, 21)], 77)
+    _, _, puts, *others = age.table({"a": steps}, 20).splitlines()
+    assert puts == "| a: PUT | 10.0 | 11.0 | 77 |" and len(others) == 5
 
 
 def test_the_phases_of_a_start_are_those_of_functions_that_exist():

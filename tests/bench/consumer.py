@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 BATCHES = {"json": 10_000, "arrow": 100_000, "none": 100_000}
 TEXT = pa.schema(  # the time is read from its text
@@ -60,9 +60,15 @@ def batches(consumer: Consumer, topic: str, most: int) -> Iterator[list[Message]
     while left:
         messages: list[Message] = []
         while len(messages) < min(most, left):
-            messages += consumer.consume(min(most, left) - len(messages), timeout=1)
+            messages += map(whole, consumer.consume(min(most, left) - len(messages), timeout=1))
         left -= len(messages)
         yield messages
+
+
+def whole(message: Message) -> Message:
+    if message.error():
+        raise KafkaException(message.error())
+    return message
 
 
 def by_json(messages: list[Message]) -> pa.Table:

@@ -34,36 +34,43 @@ class Start(NamedTuple):
 
 
 def ours(work: Work, script: str = "jobs/ingest.py", java: str = "") -> Start:
-    """What `make run` starts, or another script in its place; `java` is said to the JVM besides."""
+    """What `make run` starts, or another script in its place; `java` is said to the JVM in the archive's place."""
+    words = [script, *flags(work)]
+    return Start(local.command(words, java), {**local.environment(words), **work.store})
+
+
+def ours_plain_start(work: Work) -> Start:
+    """As `spark-submit` starts it, with nothing said to the JVM."""
+    return submitted(work, ["jobs/ingest.py", *flags(work)])
+
+
+def flags(work: Work) -> list[str]:
     trigger = "available-now" if work.trigger is None else f"{work.trigger}s"
-    words = [
-        script, "--bootstrap-servers", work.bootstrap, "--topics", work.topic, "--table", work.table,
-        "--transform", TRANSFORM, "--partition-by", "dt,hr", "--trigger", trigger, "--max-records", str(work.most),
+    return [
+        "--bootstrap-servers", work.bootstrap, "--topics", work.topic, "--table", work.table, "--transform", TRANSFORM,
+        "--partition-by", "dt,hr", "--trigger", trigger, "--max-records", str(work.most),
     ]  # fmt: skip
-    return Start(local.command(words, archived(java)), {**local.environment(words), **work.store})
-
-
-def archived(java: str) -> str:
-    """With the archive of classes, in whose place `java` would be."""
-    return f"-XX:SharedArchiveFile={local.ARCHIVE} {java}" if java and local.ARCHIVE.exists() else java
 
 
 def stock(kind: str) -> Callable[[Work], Start]:
     """Spark as it comes, and as `spark-submit` starts it."""
 
     def start(work: Work) -> Start:
-        sets = [f"kafka-{local.LINE}", *([f"s3-{local.LINE}"] if work.store else [])]
         settings = LOCAL | endpoint(work.store) if work.store else {}
-        submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths(sets)), *confs(settings)]
-        environment = {"JAVA_HOME": jars.java_home(), **work.store}
-        return Start([*submit, *stock_script(kind, work)], environment)
+        return submitted(work, [*confs(settings), *stock_script(kind, work)])
 
     return start
 
 
+def submitted(work: Work, words: list[str]) -> Start:
+    sets = [f"kafka-{local.LINE}", *([f"s3-{local.LINE}"] if work.store else [])]
+    submit = [local.SPARK_SUBMIT, "--master", "local[*]", "--jars", ",".join(jars.paths(sets))]
+    return Start([*submit, *words], {"JAVA_HOME": jars.java_home(), **work.store})
+
+
 def stock_our_start(work: Work, java: str = "") -> Start:
     """Spark's file sink, started as the job is: JVM options, archive, class path, settings of a local master."""
-    command = local.command([*confs(LOCAL | endpoint(work.store)), *stock_script("sink", work)], archived(java))
+    command = local.command([*confs(LOCAL | endpoint(work.store)), *stock_script("sink", work)], java)
     return Start(command, {**local.environment([work.table]), **work.store})
 
 
@@ -87,11 +94,13 @@ def consumer(kind: str) -> Callable[[Work], Start]:
 READS_ONLY = "Python, reads only"
 OURS = "Floodmark"
 OURS_BROKEN = "Floodmark, 0.5 % bad"
+OURS_PLAIN_START = "Floodmark, Spark's start"
 YARDSTICK = "Spark's file sink"
 YARDSTICK_OUR_START = "Spark's file sink, our start"
 CONTENDERS = {
     OURS: ours,
     OURS_BROKEN: ours,
+    OURS_PLAIN_START: ours_plain_start,
     YARDSTICK: stock("sink"),
     YARDSTICK_OUR_START: stock_our_start,
     "foreachBatch, append": stock("append"),
@@ -99,7 +108,7 @@ CONTENDERS = {
     "Python, Arrow's JSON": consumer("arrow"),
     READS_ONLY: consumer("none"),
 }
-PAIR = (OURS, YARDSTICK)  # who is compared where only Spark's streams can be
+STREAMS = (OURS, YARDSTICK, YARDSTICK_OUR_START)  # who is compared where only Spark's streams can be
 
 
 def chosen(names: Iterable[str], only: list[str] | None) -> list[str]:

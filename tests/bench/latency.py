@@ -14,7 +14,7 @@ import duckdb
 from confluent_kafka import Producer
 
 from emr.local import LINE
-from tests.bench.contenders import CONTENDERS, OURS, YARDSTICK, Work, chosen, words
+from tests.bench.contenders import CONTENDERS, STREAMS, Work, chosen, words
 from tests.bench.measured import Running
 from tests.kit.broker import Broker
 from tests.kit.events import access_log_events
@@ -26,7 +26,7 @@ RATE = 1_000  # a second
 AT_ONCE = 10
 LEFT_OUT_S = 10.0
 LOOK_EVERY_S = 0.02
-CASES = {f"{name}, every {seconds} s": (name, seconds) for name in (OURS, YARDSTICK) for seconds in (0, 10)}
+CASES = {f"{name}, every {seconds} s": (name, seconds) for name in STREAMS for seconds in (0, 10)}
 
 
 class Latency(NamedTuple):

@@ -37,7 +37,7 @@ class Place:
         return [file for file in table.rglob("*.parquet") if not unread(str(file.relative_to(table)))]
 
     def objects(self, name: str) -> int:
-        """How many there are of the table, its state and all that lies beside it."""
+        """How many there are of the table, its state and all that lies beside it, as the sink's checkpoint does."""
         if self.s3:
             pages = self.s3.client().get_paginator("list_objects_v2")
             prefix = f"{self.folder.name}/{name}"

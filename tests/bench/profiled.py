@@ -18,19 +18,17 @@ from tests.bench.measured import measured
 from tests.kit.broker import Broker
 from tests.kit.events import access_log_events
 
+SVG = "bench-profile.svg"
 PARTITIONS = 8
 # Between safepoints too: else it would be told only where the compiler left one.
 EXACT = "-XX:+UnlockDiagnosticVMOptions -XX:+DebugNonSafepoints"
 WHOLE = "-XX:FlightRecorderOptions=stackdepth=256"  # by default the outermost frames of a deep stack are cut off
-# The recorder asks for each archived class's file, and Java 17 dies where that is in a jar's versions/ (log4j's on 3.5).
-PLAIN = "-Xshare:off"
 PROFILED: dict[str, Callable[..., Start]] = {OURS: ours, YARDSTICK_OUR_START: stock_our_start}
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench profile", allow_abbrev=False)
     parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--svg", default="bench-profile.svg")
     asked = parser.parse_args(argv)
     jfr = Path(jars.java_home()) / "bin" / "jfr"
     if not jfr.exists():
@@ -45,16 +43,17 @@ def main(argv: list[str]) -> int:
     if not all(found.values()):
         print("no sample of a task: more --rows are needed", file=sys.stderr)
         return 1
-    Path(asked.svg).write_text(flame.svg(found[OURS]))
-    print(f"\n{asked.svg}: {found[OURS].total():,} samples of {OURS}'s tasks, of {asked.rows:,} records\n")
+    Path(SVG).write_text(flame.svg(found[OURS]))
+    print(f"\n{SVG}: {found[OURS].total():,} samples of {OURS}'s tasks, of {asked.rows:,} records\n")
     print(table(found))
     return 0
 
 
 def sampled(start: Callable[..., Start], work: Work, folder: Path, jfr: Path) -> Counter[flame.Stack]:
-    """The stacks of a drain's tasks."""
+    """The stacks of a drain's tasks. Without our archive of classes: the recorder asks for each one's file, and Java 17
+    dies where that is in a jar's META-INF/versions, as one of log4j's on Spark 3.5."""
     recording = folder / "drain.jfr"
-    record = f"-XX:StartFlightRecording=filename={recording},settings=profile {EXACT} {WHOLE} {PLAIN}"
+    record = f"-XX:StartFlightRecording=filename={recording},settings=profile {EXACT} {WHOLE}"
     measured(start(work, java=record), folder / "job.log")
     command = [str(jfr), "print", "--events", "jdk.ExecutionSample", "--stack-depth", "256", str(recording)]
     return flame.stacks(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)

@@ -3,11 +3,13 @@
 import argparse
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
 from emr.local import LINE
 from tests.bench.contenders import Start, Work, ours
 from tests.bench.measured import measured
+from tests.bench.started import LAUNCHED
 from tests.kit.broker import Broker
 from tests.kit.events import access_log_events
 from tests.kit.job import ROOT
@@ -28,7 +30,8 @@ def main(argv: list[str]) -> int:
         for turn in range(asked.runs):
             work = Work(broker.bootstrap, "start", str(folder / f"table-{turn}"))
             command, environment = ours(work, script="tests/bench/started.py")
-            run = measured(Start(command, {**environment, "PYTHONPATH": str(ROOT)}), folder / "start.log")
+            environment = {**environment, "PYTHONPATH": str(ROOT), LAUNCHED: repr(time.time())}
+            run = measured(Start(command, environment), folder / "start.log")
             (told,) = (line["phases"] for _, line in run.said if "phases" in line)
             runs.append({**told, "from there to the end": run.wall - told["first file"]})
     print(
