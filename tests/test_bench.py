@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from jobs.sink import Report
-from tests.bench import age, flame, latency, measured, prices, profiled, started, traffic
+from tests.bench import age, drain, flame, latency, measured, prices, profiled, started, traffic
 from tests.bench.contenders import OURS, YARDSTICK_OUR_START, Start, chosen
 from tests.bench.drain import Run, Sent, miscounted, result, verdict
 from tests.bench.measured import Measured
@@ -104,8 +104,15 @@ def written(file, rows: str) -> None:
 
 def test_only_names_a_contender_by_any_of_its_words():
     assert chosen(["Floodmark", "Spark's sink", "Python"], ["flood", "sink"]) == ["Floodmark", "Spark's sink"]
-    with pytest.raises(SystemExit, match="Python"):
-        chosen(["Python"], ["x"])
+    with pytest.raises(SystemExit, match="Python; Spark"):
+        chosen(["Python", "Spark"], ["x"])
+
+
+@pytest.mark.parametrize("flag, value", [("--rows", "9"), ("--rows", "x"), ("--runs", "0"), ("--store", "gcs")])
+def test_a_wrong_flag_is_named(capsys, flag, value):
+    with pytest.raises(SystemExit, match="2"):
+        drain.main([flag, value])
+    assert f"argument {flag}: " in capsys.readouterr().err
 
 
 LOG = """\

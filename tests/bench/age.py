@@ -4,7 +4,7 @@ import argparse
 import statistics
 
 from emr.local import LINE
-from tests.bench.contenders import STREAMS, chosen, words
+from tests.bench.contenders import STREAMS, at_least, chosen, words
 from tests.bench.steps import Steps, stepped
 from tests.bench.traffic import KINDS
 
@@ -14,12 +14,10 @@ FEWEST, MOST = 4, 50  # batches on either side: the median leaves out what is do
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench age", allow_abbrev=False)
-    parser.add_argument("--batches", type=int, default=POINTS[-1])
+    parser.add_argument("--batches", type=at_least(2 * FEWEST + 2), default=POINTS[-1])
     parser.add_argument("--store", choices=("local", "s3"), default="local")
     parser.add_argument("--only", type=words)
     asked = parser.parse_args(argv)
-    if asked.batches < 2 * FEWEST + 2:
-        parser.error(f"--batches: {2 * FEWEST + 2} or more")
     found = stepped(chosen(STREAMS, asked.only), asked.batches, asked.store)
     what = "milliseconds a batch, median (mean)" if asked.store == "local" else "requests of a batch, mean"
     print(f"\nSpark {LINE}, {asked.batches:,} batches of one record: {what} of up to 101 around each\n")

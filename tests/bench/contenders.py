@@ -1,5 +1,6 @@
 """Who does the same work: how each is started, and where its rows are afterwards."""
 
+import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -116,9 +117,20 @@ def chosen(names: Iterable[str], only: list[str] | None) -> list[str]:
     names = list(names)
     found = [name for name in names if not only or any(word.lower() in name.lower() for word in only)]
     if not found:
-        raise SystemExit(f"--only: a word of {', '.join(names)}")
+        raise SystemExit(f"--only: a word of {'; '.join(names)}")
     return found
 
 
 def words(text: str) -> list[str]:
     return text.split(",")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of a flag."""
+
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{least} or more")
+        return int(text)
+
+    return number

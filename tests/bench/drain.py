@@ -18,7 +18,7 @@ from typing import NamedTuple
 import duckdb
 
 from emr.local import LINE
-from tests.bench.contenders import CONTENDERS, OURS_BROKEN, READS_ONLY, YARDSTICK, Work, chosen, words
+from tests.bench.contenders import CONTENDERS, OURS_BROKEN, READS_ONLY, YARDSTICK, Work, at_least, chosen, words
 from tests.bench.measured import Measured, measured
 from tests.bench.place import Place
 from tests.kit.broker import Broker
@@ -120,8 +120,8 @@ def verdict(results: dict[str, Result]) -> int:
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench drain", allow_abbrev=False)
-    parser.add_argument("--rows", type=int, default=2_000_000, help="of the large topic; default: 2,000,000")
-    parser.add_argument("--runs", type=int, default=1, help="rounds; with several the medians are shown")
+    parser.add_argument("--rows", type=at_least(SHARE), default=2_000_000, help="of the large topic")
+    parser.add_argument("--runs", type=at_least(1), default=1, help="rounds; with several the medians are shown")
     parser.add_argument("--only", type=words, help="contenders with one of these in their name")
     parser.add_argument("--store", choices=("local", "s3"), default="local", help="s3: a stand-in; Spark's only")
     return parser.parse_args(argv)

@@ -14,7 +14,7 @@ import duckdb
 from confluent_kafka import Producer
 
 from emr.local import LINE
-from tests.bench.contenders import CONTENDERS, STREAMS, Work, chosen, words
+from tests.bench.contenders import CONTENDERS, STREAMS, Work, at_least, chosen, words
 from tests.bench.measured import Running
 from tests.kit.broker import Broker
 from tests.kit.events import access_log_events
@@ -24,7 +24,7 @@ PARTITIONS = 8
 WARM_UP = 1_000  # records that are there before
 RATE = 1_000  # a second
 AT_ONCE = 10
-LEFT_OUT_S = 10.0
+LEFT_OUT_S = 10
 LOOK_EVERY_S = 0.02
 CASES = {f"{name}, every {seconds} s": (name, seconds) for name in STREAMS for seconds in (0, 10)}
 
@@ -41,18 +41,16 @@ class Latency(NamedTuple):
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench latency", allow_abbrev=False)
-    parser.add_argument("--seconds", type=int, default=120)
+    parser.add_argument("--seconds", type=at_least(LEFT_OUT_S + 1), default=120)
     parser.add_argument("--only", type=words)
     asked = parser.parse_args(argv)
-    if asked.seconds <= LEFT_OUT_S:
-        parser.error(f"--seconds: more than the first {LEFT_OUT_S:.0f}, which are left out")
     found, sent = {}, WARM_UP + RATE * asked.seconds
     with tempfile.TemporaryDirectory(prefix="floodmark-bench-") as folder, Broker(Path(folder) / "broker") as broker:
         for number, name in enumerate(chosen(CASES, asked.only)):
             print(f"== {name}", flush=True)
             found[name] = followed(*CASES[name], broker, f"latency-{number}", Path(folder), asked.seconds)
     print(f"\nSpark {LINE}, {RATE:,} records a second for {asked.seconds} s: from Kafka's timestamp until a reader,")
-    print(f"who lists every {1000 * LOOK_EVERY_S:.0f} ms, can read it; without the first {LEFT_OUT_S:.0f} s\n")
+    print(f"who lists every {1000 * LOOK_EVERY_S:.0f} ms, can read it; without the first {LEFT_OUT_S} s\n")
     print("| | p50 s | p99 s | longest s | records |\n|---|---|---|---|---|")
     for name, of in found.items():
         print(f"| {name} | {of.p50:.2f} | {of.p99:.2f} | {of.longest:.2f} | {of.counted:,} |")

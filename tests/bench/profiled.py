@@ -13,7 +13,7 @@ from pathlib import Path
 
 from emr import jars
 from tests.bench import flame
-from tests.bench.contenders import OURS, YARDSTICK_OUR_START, Start, Work, ours, stock_our_start
+from tests.bench.contenders import OURS, YARDSTICK_OUR_START, Start, Work, at_least, ours, stock_our_start
 from tests.bench.measured import measured
 from tests.kit.broker import Broker
 from tests.kit.events import access_log_events
@@ -28,7 +28,7 @@ PROFILED: dict[str, Callable[..., Start]] = {OURS: ours, YARDSTICK_OUR_START: st
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench profile", allow_abbrev=False)
-    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--rows", type=at_least(1), default=2_000_000)
     asked = parser.parse_args(argv)
     jfr = Path(jars.java_home()) / "bin" / "jfr"
     if not jfr.exists():

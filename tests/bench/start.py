@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from emr.local import LINE
-from tests.bench.contenders import Start, Work, ours
+from tests.bench.contenders import Start, Work, at_least, ours
 from tests.bench.measured import measured
 from tests.bench.started import LAUNCHED
 from tests.kit.broker import Broker
@@ -19,8 +19,8 @@ PARTITIONS = 8
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench start", allow_abbrev=False)
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--runs", type=int, default=1, help="with several the medians are shown")
+    parser.add_argument("--rows", type=at_least(1), default=100_000)
+    parser.add_argument("--runs", type=at_least(1), default=1, help="with several the medians are shown")
     asked = parser.parse_args(argv)
     runs = []
     with tempfile.TemporaryDirectory(prefix="floodmark-bench-") as name, Broker(Path(name) / "broker") as broker:
