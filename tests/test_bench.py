@@ -104,6 +104,8 @@ def written(file, rows: str) -> None:
 
 def test_only_names_a_contender_by_any_of_its_words():
     assert chosen(["Floodmark", "Spark's sink", "Python"], ["flood", "sink"]) == ["Floodmark", "Spark's sink"]
+    assert chosen(["Floodmark", "Floodmark, bad"], ["floodmark"]) == ["Floodmark"]
+    assert chosen(["Floodmark", "Floodmark, bad"], None) == ["Floodmark", "Floodmark, bad"]
     with pytest.raises(SystemExit, match="Python; Spark"):
         chosen(["Python", "Spark"], ["x"])
 

@@ -113,9 +113,12 @@ STREAMS = (OURS, YARDSTICK, YARDSTICK_OUR_START)  # who is compared where only S
 
 
 def chosen(names: Iterable[str], only: list[str] | None) -> list[str]:
-    """Those with one of the words in their name, whatever its case; all without a word. None at all ends the bench."""
+    """Those that a word names, or else those with it in their name, whatever its case; all without a word. None at all
+    ends the bench."""
     names = list(names)
-    found = [name for name in names if not only or any(word.lower() in name.lower() for word in only)]
+    asked = {word.lower() for word in only or []}
+    parts = asked - {name.lower() for name in names}
+    found = [name for name in names if not only or name.lower() in asked or any(part in name.lower() for part in parts)]
     if not found:
         raise SystemExit(f"--only: a word of {'; '.join(names)}")
     return found
